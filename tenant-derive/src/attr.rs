@@ -5,7 +5,8 @@ use syn::{Attribute, Expr, ExprLit, Lit, LitInt, LitStr, Meta, Path};
 
 use crate::{
     diag::Diag,
-    item::{FieldList, Item, OnDelete, set},
+    indexes::{IndexAttr, UniqueAttr},
+    item::{Item, OnDelete, WordList, set},
 };
 
 /// The attributes of a struct.
@@ -35,10 +36,9 @@ pub(crate) struct TableAttrs {
     pub(crate) change_log: Option<Ident>,
     pub(crate) track_changes: Option<Ident>,
     pub(crate) rules: Vec<Rule>,
-    pub(crate) system: Option<FieldList>,
+    pub(crate) system: Option<WordList>,
     pub(crate) partitions: Option<LitInt>,
-    pub(crate) uniques: Vec<FieldList>,
-    pub(crate) indexes: Vec<FieldList>,
+    pub(crate) indexes: Vec<IndexAttr>,
     pub(crate) checks: Vec<CheckAttr>,
     /// Every key that occurs, even with an invalid value, so that a missing key can be
     /// distinguished from an invalid value.
@@ -187,7 +187,7 @@ pub(crate) struct FieldAttrs {
     pub(crate) default: Option<LitStr>,
     pub(crate) references: Option<Path>,
     pub(crate) on_delete: Option<(Ident, OnDelete)>,
-    pub(crate) unique: Option<Ident>,
+    pub(crate) unique: Option<UniqueAttr>,
     pub(crate) index: Option<Ident>,
     pub(crate) sql_type: Option<LitStr>,
     pub(crate) check: Option<LitStr>,

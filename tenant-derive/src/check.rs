@@ -4,16 +4,15 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::Ident;
 use quote::ToTokens;
-use syn::{LitStr, ext::IdentExt as _};
+use syn::LitStr;
 
 use crate::{
-    access::{self, field_suggestion},
+    access,
     ast::{Field, Table, ValueSource},
     constants,
     diag::Diag,
-    name, system_and_log,
+    indexes, name, system_and_log,
 };
 
 /// Checks a table and returns its key field, or `None` after reporting an error.
@@ -31,7 +30,7 @@ pub(crate) fn check<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Fie
     names(diag, table);
     columns(diag, table);
     constants(diag, table);
-    lists(diag, table);
+    indexes::check(diag, table);
     checks(diag, table);
     key(diag, table)
 }
@@ -185,35 +184,6 @@ fn constants(diag: &Diag, table: &Table<'_>) {
                 "rename one of the fields; `column = \"…\"` keeps the column name",
             );
         }
-    }
-}
-
-/// Checks that `unique(…)` and `index(…)` name at least two fields.
-fn lists(diag: &Diag, table: &Table<'_>) {
-    for list in table.attrs.uniques.iter().chain(&table.attrs.indexes) {
-        if list.fields.len() < 2 {
-            diag.error(
-                &list.key,
-                format_args!("`{}` on a struct requires at least two fields", list.key),
-                format_args!("for one column write `#[tenant({})]` on the field", list.key),
-            );
-        }
-        for (i, ident) in list.fields.iter().enumerate() {
-            listed(diag, table, ident, list.fields[..i].contains(ident));
-        }
-    }
-}
-
-fn listed(diag: &Diag, table: &Table<'_>, ident: &Ident, again: bool) {
-    let written = ident.unraw().to_string();
-    if again {
-        diag.error(ident, format_args!("duplicate field `{written}`"), "list each field once");
-    } else if !table.columns().any(|field| field.name() == written) {
-        diag.error(
-            ident,
-            format_args!("`{}` has no column field `{written}`", table.ident),
-            field_suggestion(table, &written, "list fields of the struct without `skip`"),
-        );
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     ast::{Field, InsertKind, Table, ValueSource},
     attr::is_no_role,
     declare,
+    indexes::IndexAttr,
 };
 
 /// Writes the constants of a table without errors.
@@ -93,11 +94,16 @@ fn keys(table: &Table<'_>) -> BTreeMap<Ident, Vec<String>> {
     if table.insert_kind() != Some(InsertKind::Insert) || !table.is_changed() {
         return keys;
     }
-    let single =
-        table.columns().filter(|field| field.attrs.unique.is_some() || field.part == ValueSource::AppAssignedId);
-    let lists = table.attrs.uniques.iter().map(|list| {
+    // An upsert finds the row by the tenant column and these columns. On the tenants table, it would find every tenant.
+    let is_unique = |field: &&Field<'_>| {
+        let in_tenant = field.attrs.unique.as_ref().is_some_and(|unique| unique.global.is_none());
+        in_tenant && !table.is_root() || field.part == ValueSource::AppAssignedId
+    };
+    let single = table.columns().filter(is_unique);
+    let lists = table.attrs.indexes.iter().filter(|_| !table.is_root()).filter_map(IndexAttr::unique_columns);
+    let lists = lists.map(|list| {
         let named = |ident: &Ident| table.columns().find(|field| ident.unraw() == field.name());
-        list.fields.iter().filter_map(named).filter(|field| field.part != ValueSource::Tenant).collect::<Vec<_>>()
+        list.into_iter().filter_map(named).filter(|field| field.part != ValueSource::Tenant).collect::<Vec<_>>()
     });
     for fields in single.map(|field| vec![field]).chain(lists).filter(|fields| !fields.is_empty()) {
         let names = fields.iter().map(|field| field.name().to_uppercase()).collect::<Vec<_>>().join("_AND_");

@@ -7,7 +7,6 @@ use syn::{LitInt, LitStr, Path, ext::IdentExt as _, spanned::Spanned as _};
 use crate::{
     ast::{Field, InsertKind, Table, ValueSource},
     attr::is_no_role,
-    item::FieldList,
     name,
 };
 
@@ -35,11 +34,8 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let name = attrs.table.as_ref().map_or_else(|| name::table(ident), LitStr::value);
     let set = [access(table, &own_tenancy, at), commands(table, &own_tenancy)].concat();
     let columns = table.columns().enumerate().map(|(i, field)| column(field, i, &own_tenancy));
-    let lists = [("uniques", &attrs.uniques), ("indexes", &attrs.indexes)];
-    let lists = lists.into_iter().filter(|(_, lists)| !lists.is_empty()).map(|(key, lists)| {
-        let (key, lists) = (format_ident!("{key}"), lists.iter().map(|list| column_list(table, list)));
-        quote!(#key: &[#(#lists),*],)
-    });
+    let indexes = attrs.indexes.iter().map(|index| index.tokens(table));
+    let indexes = (!attrs.indexes.is_empty()).then(|| quote!(indexes: &const { [#(#indexes),*] },));
     let checks = checks(table);
     // The inline constants keep rustc from promoting the referenced values, for which it would copy and evaluate them once more.
     quote! {
@@ -57,7 +53,7 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
                 doc: #doc,
                 #(#set,)*
                 columns: &const { [#(#columns),*] },
-                #(#lists)*
+                #indexes
                 #checks
                 ..__rt::TableDef::blank(#def)
             } };
@@ -82,7 +78,7 @@ fn declared(table: &Table<'_>) -> TokenStream {
     let jobs = attrs.system.as_ref().map_or_else(
         || yes(false),
         |system| {
-            let may = |command: &str| yes(system.fields.iter().any(|field| field == command));
+            let may = |command: &str| yes(system.words.iter().any(|word| word == command));
             let [select, insert, update, delete] = ["select", "insert", "update", "delete"].map(may);
             let rows = if table.is_root() { quote!(__rt::TenantRows) } else { yes(false) };
             quote!((#select, #insert, #update, #delete, #rows))
@@ -150,7 +146,7 @@ fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream
         set.push(quote!(renamed_from: ::core::option::Option::Some(#old)));
     }
     if let Some(system) = &attrs.system {
-        let commands = system.fields.iter().map(ToString::to_string);
+        let commands = system.words.iter().map(ToString::to_string);
         set.push(quote!(system: &[#(#commands),*]));
     }
     if let Some(partitions) = &attrs.partitions {
@@ -249,7 +245,11 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
             set.push(quote!(#key = ::core::option::Option::Some(#text)));
         }
     }
-    for (key, flag) in [("unique", &attrs.unique), ("index", &attrs.index), ("sensitive", &attrs.sensitive)] {
+    if let Some(unique) = &attrs.unique {
+        let scope = if unique.global.is_some() { quote!(Global) } else { quote!(Tenant) };
+        set.push(quote!(unique = ::core::option::Option::Some(__rt::UniqueScope::#scope)));
+    }
+    for (key, flag) in [("index", &attrs.index), ("sensitive", &attrs.sensitive)] {
         if flag.is_some() {
             let key = format_ident!("{key}");
             set.push(quote!(#key = true));
@@ -288,14 +288,6 @@ pub(crate) fn stored(field: &Field<'_>) -> TokenStream {
         None => quote_spanned!(ty.span()=> <#ty as __rt::Stored>),
         Some(_) => quote_spanned!(ty.span()=> <#ty as __rt::ColumnCodecAs>),
     }
-}
-
-fn column_list(table: &Table<'_>, list: &FieldList) -> TokenStream {
-    let columns = list
-        .fields
-        .iter()
-        .filter_map(|ident| table.columns().find(|field| ident.unraw() == field.name()).map(Field::column));
-    quote!(&[#(#columns),*])
 }
 
 /// Writes the check constraints of the struct.

@@ -12,10 +12,10 @@ use syn::{
 
 use crate::{diag::Diag, name};
 
-/// The fields of `unique(a, b)` or `index(a, b)`.
-pub(crate) struct FieldList {
+/// The words of `system(select, delete)`.
+pub(crate) struct WordList {
     pub(crate) key: Ident,
-    pub(crate) fields: Vec<Ident>,
+    pub(crate) words: Vec<Ident>,
 }
 
 /// The action when the referenced row is deleted: the name of a variant of the runtime's `OnDelete`.
@@ -123,6 +123,11 @@ impl Item {
         self.key.unraw().to_string()
     }
 
+    /// Returns whether the key has a value, as in `key = value` or `key(list)`.
+    pub(crate) fn has_value(&self) -> bool {
+        !matches!(self.value, Value::None)
+    }
+
     /// Returns whether the value is a list, as in `key(list)`.
     pub(crate) fn is_list(&self) -> bool {
         matches!(self.value, Value::List(_))
@@ -211,21 +216,27 @@ impl Item {
         found.map(|(_, variant)| (self.key.clone(), *variant))
     }
 
-    /// Reads `key(a, b)`.
-    pub(crate) fn list(&self, diag: &Diag) -> Option<FieldList> {
-        let Value::List(list) = &self.value else {
-            if let Value::Broken = self.value {
-                return None;
+    /// Returns the tokens of `key(…)`; any other value is an error.
+    pub(crate) fn list_tokens(&self, diag: &Diag) -> Option<TokenStream> {
+        match &self.value {
+            Value::List(list) => return Some(list.clone()),
+            Value::Broken => {}
+            Value::None | Value::Given(_) => {
+                let what =
+                    if self.name() == "system" { "requires a list of commands" } else { "requires a list of fields" };
+                self.wrong(diag, self.tokens(), what, self.form.unwrap_or("(…)"));
             }
-            let what =
-                if self.name() == "system" { "requires a list of commands" } else { "requires a list of fields" };
-            self.wrong(diag, self.tokens(), what, self.form.unwrap_or("(…)"));
-            return None;
-        };
-        match Punctuated::<Ident, Token![,]>::parse_terminated.parse2(list.clone()) {
-            Ok(fields) => Some(FieldList { key: self.key.clone(), fields: fields.into_iter().collect() }),
+        }
+        None
+    }
+
+    /// Reads `key(a, b)`.
+    pub(crate) fn list(&self, diag: &Diag) -> Option<WordList> {
+        let list = self.list_tokens(diag)?;
+        match Punctuated::<Ident, Token![,]>::parse_terminated.parse2(list) {
+            Ok(words) => Some(WordList { key: self.key.clone(), words: words.into_iter().collect() }),
             Err(error) => {
-                let help = format!("list fields without quotes: `{}(organization_id, name)`", self.key);
+                let help = format!("list commands without quotes: `{}(select, insert)`", self.key);
                 diag.syntax(syn::Error::new(error.span(), format!("{error}\nhelp: {help}")));
                 None
             }

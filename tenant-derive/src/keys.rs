@@ -5,6 +5,7 @@ use syn::Attribute;
 use crate::{
     attr::{CHECK, CheckAttr, FieldAttrs, InvitationAttr, MembershipAttr, TableAttrs, USING},
     diag::Diag,
+    indexes::{IndexAttr, UniqueAttr},
     item::{Item, items, set},
 };
 
@@ -214,14 +215,20 @@ pub(crate) const TABLE: &[Key<TableAttrs>] = &[
     Key {
         name: "unique",
         form: "unique(organization_id, name)",
-        doc: "A unique constraint on several fields. Can be repeated.",
-        read: |this, diag, item| this.uniques.extend(item.list(diag)),
+        doc: "A unique constraint on several fields; `where = \"…\"` limits it to some rows, `global` extends it to all tenants. Can be repeated.",
+        read: |this, diag, item| this.indexes.extend(IndexAttr::read(item, diag)),
     },
     Key {
         name: "index",
-        form: "index(organization_id, name)",
-        doc: "An index on several fields. Can be repeated.",
-        read: |this, diag, item| this.indexes.extend(item.list(diag)),
+        form: "index(organization_id, created_at desc)",
+        doc: "An index on fields or expressions, with options such as `where`, `using` and `include`. Can be repeated.",
+        read: |this, diag, item| this.indexes.extend(IndexAttr::read(item, diag)),
+    },
+    Key {
+        name: "exclude",
+        form: "exclude(room with \"=\", during with \"&&\")",
+        doc: "An exclusion constraint: no two rows of a tenant for which all operators return true. Can be repeated.",
+        read: |this, diag, item| this.indexes.extend(IndexAttr::read(item, diag)),
     },
     Key {
         name: "check",
@@ -302,8 +309,8 @@ pub(crate) const FIELD: &[Key<FieldAttrs>] = &[
     key!(
         "unique",
         "unique",
-        unique: Item::flag,
-        "A unique constraint, within the tenant on a tenant table."
+        unique: UniqueAttr::read,
+        "A unique constraint, within the tenant on a tenant table; `unique = \"global\"` extends it to all tenants."
     ),
     key!(
         "index",

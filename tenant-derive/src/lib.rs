@@ -21,6 +21,7 @@ mod diag;
 mod enums;
 mod expand;
 mod fallback;
+mod indexes;
 mod item;
 mod keys;
 mod name;

@@ -38,12 +38,12 @@ fn change_log(diag: &Diag, table: &Table<'_>) {
 fn system(diag: &Diag, table: &Table<'_>) {
     const COMMANDS: [&str; 4] = ["select", "insert", "update", "delete"];
     let Some(list) = &table.attrs.system else { return };
-    let reads = list.fields.iter().any(|command| command == "select");
-    for (i, command) in list.fields.iter().enumerate() {
+    let reads = list.words.iter().any(|command| command == "select");
+    for (i, command) in list.words.iter().enumerate() {
         if !COMMANDS.iter().any(|known| command == known) {
             let help = suggestion(&command.to_string(), &COMMANDS);
             diag.error(command, format_args!("unknown command `{command}`"), help);
-        } else if list.fields[..i].contains(command) {
+        } else if list.words[..i].contains(command) {
             diag.error(command, format_args!("duplicate command `{command}`"), "list each command once");
         } else if !reads {
             diag.error(
@@ -61,7 +61,7 @@ fn system(diag: &Diag, table: &Table<'_>) {
             );
         }
     }
-    if list.fields.is_empty() {
+    if list.words.is_empty() {
         diag.error(&list.key, "`system` lists no command", "write `system(select)`, or remove it");
     }
 }

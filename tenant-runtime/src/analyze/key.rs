@@ -1,17 +1,17 @@
-//! Checks and lowers primary keys, unique constraints, indexes and partitions, and their names.
+//! Checks and lowers primary keys and partitions, adds the keys and indexes that every table needs, and checks the names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     column_ident,
-    finding::{Findings, field_place, place},
-    id_columns, list,
+    finding::{Findings, place},
+    id_columns,
 };
 use crate::{
     ident::Ident,
     model::{
-        def::{ColumnDef, SqlType, TableDef},
-        schema::{ColumnDefault, Key, QualifiedName, Table},
+        def::{ColumnDef, TableDef},
+        schema::{ColumnDefault, Index, Key, QualifiedName, Table},
     },
 };
 
@@ -44,58 +44,8 @@ pub(super) fn partitions(def: &TableDef, tenant: Option<&ColumnDef>, findings: &
     Some(count)
 }
 
-/// Lowers the unique constraints. On tenant tables each starts with the tenant column; otherwise a
-/// duplicate error would reveal values of other tenants.
-pub(super) fn uniques(def: &TableDef, tenant: Option<&ColumnDef>, findings: &mut Findings) -> Vec<Key> {
-    let single = def.columns.iter().filter(|column| column.unique).map(|column| vec![column.name]);
-    let sets = def.uniques.iter().filter_map(|set| known_columns(def, set, findings));
-    let keys = single.chain(sets).map(|columns| key(def, tenant, &columns, "key"));
-    keys.collect()
-}
-
-/// Lowers the declared indexes.
-pub(super) fn indexes(def: &TableDef, tenant: Option<&ColumnDef>, findings: &mut Findings) -> Vec<Key> {
-    for column in def.columns.iter().filter(|column| column.index && !is_leakproof(column.ty)) {
-        findings.warning(
-            field_place(def, column),
-            format!("row-level security prevents the use of the index on `{}`", column.name),
-            "the `=` operator of this type is not marked LEAKPROOF, so PostgreSQL checks the policy on every row first; add a column of \
-             a plain type (text, numbers, uuid, dates) that is computed from this one, and index that column",
-        );
-    }
-    let single = def.columns.iter().filter(|column| column.index).map(|column| vec![column.name]);
-    let sets = def.indexes.iter().filter_map(|set| known_columns(def, set, findings));
-    let keys = single.chain(sets).map(|columns| key(def, tenant, &columns, "idx"));
-    // Invitations are looked up without a tenant. The index is not unique: a duplicate error would reveal a token.
-    let token = def.invitation.map(|invitation| key(def, None, &[invitation.token], "idx"));
-    keys.chain(token).collect()
-}
-
-fn known_columns(def: &TableDef, set: &[&'static str], findings: &mut Findings) -> Option<Vec<&'static str>> {
-    let unknown: Vec<_> = set.iter().filter(|name| !def.columns.iter().any(|column| column.name == **name)).collect();
-    if unknown.is_empty() {
-        return Some(set.to_vec());
-    }
-    findings.error(
-        place(def),
-        format!("`{}` has no column {}", def.rust_name, list(unknown.into_iter().copied())),
-        format!("its columns are {}", list(def.columns.iter().map(|column| column.name))),
-    );
-    None
-}
-
-fn key(def: &TableDef, tenant: Option<&ColumnDef>, columns: &[&str], suffix: &str) -> Key {
-    let tenant = tenant.map(|tenant| tenant.name).filter(|tenant| !columns.contains(tenant));
-    let columns: Vec<&str> = tenant.into_iter().chain(columns.iter().copied()).collect();
-    Key { name: key_name(def.name.table, columns.iter().copied(), suffix), columns: idents(columns) }
-}
-
-fn key_name<'a>(table: &'a str, columns: impl IntoIterator<Item = &'a str>, suffix: &'a str) -> Ident {
+pub(super) fn key_name<'a>(table: &'a str, columns: impl IntoIterator<Item = &'a str>, suffix: &'a str) -> Ident {
     Ident::derived([table].into_iter().chain(columns).chain([suffix]))
-}
-
-fn idents<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Ident> {
-    names.into_iter().map(column_ident).collect()
 }
 
 /// Adds `UNIQUE (tenant, id)` to each tenant table: this constraint is the target of foreign keys
@@ -126,13 +76,16 @@ pub(super) fn add_indexes(tables: &mut BTreeMap<QualifiedName, Table>) {
         // An index also serves each prefix of its columns, so the indexes with the most columns come first.
         needed.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         for columns in needed {
-            let keys = [&table.primary_key].into_iter().chain(&table.uniques).chain(&table.indexes);
-            if !keys.into_iter().any(|key| key.columns.starts_with(&columns)) {
+            let keys = [&table.primary_key].into_iter().chain(&table.uniques).map(|key| key.columns.iter().collect());
+            let keys = keys.chain(table.indexes.iter().filter_map(Index::plain_columns));
+            let serves =
+                |key: Vec<&Ident>| key.len() >= columns.len() && columns.iter().eq(key.into_iter().take(columns.len()));
+            if !keys.into_iter().any(serves) {
                 let index = key_name(name.table.as_str(), columns.iter().map(Ident::as_str), "idx");
-                table.indexes.push(Key { name: index, columns });
+                table.indexes.push(Index::of_columns(index, columns));
             }
         }
-        table.indexes.sort_by(|a, b| a.columns.cmp(&b.columns));
+        table.indexes.sort_by(|a, b| a.columns().cmp(b.columns()).then_with(|| a.name.cmp(&b.name)));
     }
 }
 
@@ -140,7 +93,8 @@ pub(super) fn add_indexes(tables: &mut BTreeMap<QualifiedName, Table>) {
 pub(super) fn check_names(tables: &BTreeMap<QualifiedName, Table>, findings: &mut Findings) {
     let mut relations: BTreeMap<(&Ident, Ident), String> = BTreeMap::new();
     for (name, table) in tables {
-        let keys = [&table.primary_key].into_iter().chain(&table.uniques).chain(&table.indexes);
+        let keys = [&table.primary_key].into_iter().chain(&table.uniques).map(|key| &key.name);
+        let keys = keys.chain(table.indexes.iter().map(|index| &index.name));
         let identities = table
             .columns
             .iter()
@@ -148,7 +102,7 @@ pub(super) fn check_names(tables: &BTreeMap<QualifiedName, Table>, findings: &mu
             .map(|column| Ident::derived([name.table.as_str(), column.name.as_str(), "seq"]));
         let named = [(name.table.clone(), format!("the table `{name}`"))]
             .into_iter()
-            .chain(keys.map(|key| (key.name.clone(), format!("a constraint or index of `{name}`"))))
+            .chain(keys.map(|key| (key.clone(), format!("a constraint or index of `{name}`"))))
             .chain(identities.map(|sequence| (sequence, format!("a sequence of `{name}`"))));
         for (relation, what) in named {
             if let Some(other) = relations.insert((&name.schema, relation.clone()), what.clone()) {
@@ -156,7 +110,7 @@ pub(super) fn check_names(tables: &BTreeMap<QualifiedName, Table>, findings: &mu
                     true => format!("{what} is declared twice: `{relation}`"),
                     false => format!("{what} and {other} would have the same name, `{relation}`"),
                 };
-                findings.error("", message, "rename a table or a column, or remove the duplicate `unique` or `index`");
+                findings.error("", message, "rename a table or a column, remove the duplicate `unique` or `index`, or set another name: `unique(…, name = \"…\")`");
             }
         }
         let constraints = table.checks.iter().map(|check| &check.name);
@@ -174,10 +128,4 @@ pub(super) fn check_names(tables: &BTreeMap<QualifiedName, Table>, findings: &mu
             }
         }
     }
-}
-
-/// Returns whether a type's `=` operator is LEAKPROOF, so that PostgreSQL can use an index on the column before it
-/// checks the policies.
-fn is_leakproof(ty: SqlType) -> bool {
-    !matches!(ty, SqlType::Numeric | SqlType::Jsonb | SqlType::Array(_) | SqlType::Custom(_))
 }

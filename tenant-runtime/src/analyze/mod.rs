@@ -11,6 +11,7 @@ pub(crate) mod expression_columns;
 mod finding;
 mod functions;
 mod grants;
+mod index;
 mod invitation;
 mod key;
 mod membership;
@@ -261,6 +262,7 @@ fn table(
     let foreign_keys = reference::foreign_keys(def, tenant, known, tenancy, findings);
     let rows = predicates::rows(def, tenant, known, membership, tenancy, findings);
     let access = policies::access(def, &rows, membership, log, tenancy, findings);
+    let index::Indexes { uniques, indexes } = index::indexes(def, tenant, findings);
     let own = membership.filter(|membership| membership.is_table(def));
     let log = log.filter(|_| def.track_changes);
     Some(Table {
@@ -273,10 +275,10 @@ fn table(
         },
         columns,
         primary_key: key::primary_key(def),
-        uniques: key::uniques(def, tenant, findings),
+        uniques,
         checks: check_constraints::checks(def, findings),
         foreign_keys,
-        indexes: key::indexes(def, tenant, findings),
+        indexes,
         policies: access.policies,
         grants: access.grants,
         triggers: own

@@ -35,6 +35,22 @@ impl Use {
                      application roles write",
         help_caller: "use `with_check(insert = …, update = …)` for conditions on the user",
     };
+    /// The condition of the rows in an index.
+    pub(super) const INDEX_CONDITION: Self = Self {
+        attribute: "where",
+        object: "an index",
+        help: "write a single SQL condition on the row's columns, such as `deleted_at IS NULL`",
+        help_query: "write a condition on the row's columns",
+        help_caller: "remove `caller()`: the index contains the rows of all users",
+    };
+    /// An expression of an index.
+    pub(super) const INDEX_EXPRESSION: Self = Self {
+        attribute: "expr",
+        object: "an index",
+        help: "write a single SQL expression on the row's columns, such as `lower(name)`",
+        help_query: "write an expression on the row's columns",
+        help_caller: "remove `caller()`: the index contains the rows of all users",
+    };
 }
 
 /// Parses an expression; `None` if PostgreSQL would reject it.

@@ -9,13 +9,19 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
-use super::catalog::{Name, Object};
+use super::{
+    catalog::{Name, Object, State},
+    inspect::{Fact, facts},
+};
 use crate::{
     analyze::row_reference,
     db::assert_sql_safe,
     error::{Result, server_error},
-    ident::quoted,
-    model::schema::{ColumnDefault, Command, Expression, Function, QualifiedName, Returns, Schema, Table},
+    ident::{Ident, quoted},
+    model::schema::{
+        ColumnDefault, Command, Expression, Function, Index, IndexKind, QualifiedName, Returns, Schema, Table,
+    },
+    sql::part,
 };
 
 /// The declared types and expressions in the server's form.
@@ -23,6 +29,8 @@ use crate::{
 pub(super) struct Canonical {
     /// The SQL text of each property, by object and property name.
     texts: BTreeMap<(Object, String), String>,
+    /// The properties of the indexes that have more than columns.
+    indexes: BTreeMap<Object, State>,
     /// The types of function arguments and results, by their declared names.
     types: BTreeMap<String, Option<String>>,
     /// The declarations that the server rejected, each with its message.
@@ -33,6 +41,11 @@ impl Canonical {
     /// Returns the text of a property; `None` if the object has none or the server rejected it.
     pub(super) fn text(&self, object: &Object, property: &str) -> Option<&str> {
         self.texts.get(&(object.clone(), property.to_owned())).map(String::as_str)
+    }
+
+    /// Returns the properties of an index that has more than columns; none if the server rejected it.
+    pub(super) fn index(&self, object: &Object) -> State {
+        self.indexes.get(object).cloned().unwrap_or_default()
     }
 
     /// Returns the name of a type; the declared name if the server does not know the type.
@@ -77,9 +90,33 @@ impl Canonical {
             let text: Text = serde_json::from_str(&row).map_err(|error| sqlx::Error::Decode(error.into()))?;
             self.texts.insert((text.object, text.property), text.text);
         }
+        if table.indexes.iter().any(|index| !has_only_columns(index)) {
+            self.read_indexes(&mut *transaction, name).await?;
+        }
         transaction.execute(assert_sql_safe(format!("DROP TABLE IF EXISTS {scratch}"))).await?;
         Ok(())
     }
+
+    /// Reads the indexes and exclusion constraints of the temporary table as those of the declared table.
+    async fn read_indexes(&mut self, transaction: &mut PgConnection, name: &QualifiedName) -> Result<()> {
+        let schema = "SELECT nspname::text FROM pg_namespace WHERE oid = pg_my_temp_schema()";
+        let schema: String = sqlx::query_scalar(schema).fetch_one(&mut *transaction).await?;
+        let scratch = Name { schema: schema.clone(), name: name.table.to_string() };
+        for Fact { object, state } in facts(transaction, include_str!("sql/relations.sql"), &[schema]).await? {
+            let object = match object {
+                Object::Index(of, index) if of == scratch => Object::Index(name.into(), index),
+                Object::Constraint(of, constraint) if of == scratch => Object::Constraint(name.into(), constraint),
+                _ => continue,
+            };
+            self.indexes.insert(object, state);
+        }
+        Ok(())
+    }
+}
+
+/// Returns whether an index is described by its columns alone.
+pub(super) fn has_only_columns(index: &Index) -> bool {
+    index.kind == IndexKind::Plain && index.include.is_empty() && index.plain_columns().is_some()
 }
 
 /// One row of `canonical.sql`.
@@ -97,6 +134,7 @@ fn pieces(name: &QualifiedName, table: &Table, scratch: &str) -> Vec<(Object, St
     let mut pieces = vec![(relation, format!("CREATE TEMPORARY TABLE {} ()", name.table.quoted()))];
     let alter = |what: String| format!("ALTER TABLE {scratch} {what}");
     // `app.notes.title` is the row of the table in `app`, and not of the temporary table.
+    let scratch_name = QualifiedName { schema: Ident::derived(["pg_temp"]), table: name.table.clone() };
     let of_scratch = |sql: &Expression| row_reference::in_schema(sql, name, "pg_temp");
     for column in &table.columns {
         let object = Object::Column(own.clone(), column.name.to_string());
@@ -112,6 +150,15 @@ fn pieces(name: &QualifiedName, table: &Table, scratch: &str) -> Vec<(Object, St
             object,
             alter(format!("ADD CONSTRAINT {} CHECK ({})", check.name.quoted(), of_scratch(&check.condition))),
         ));
+    }
+    for index in table.indexes.iter().filter(|index| !has_only_columns(index)) {
+        let object = match index.kind {
+            IndexKind::Exclusion => Object::Constraint(own.clone(), index.name.to_string()),
+            IndexKind::Plain | IndexKind::Unique { .. } => Object::Index(own.clone(), index.name.to_string()),
+        };
+        let mut index = index.clone();
+        index.expressions_mut().for_each(|expression| *expression = Expression::trusted(of_scratch(expression)));
+        pieces.push((object, part::index(&scratch_name, &index)));
     }
     for policy in &table.policies {
         let object = Object::Policy(own.clone(), policy.name.to_string());

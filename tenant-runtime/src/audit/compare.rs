@@ -295,9 +295,6 @@ fn switched(name: &str, live: bool) -> String {
             "internal triggers do not have their default state, so foreign keys may not be checked"
         }
         ("usable", false) => "the index is invalid, so queries do not use it",
-        ("plain", false) => {
-            "the index has an expression, a sort order, a collation or an operator class that is not declared"
-        }
         ("valid", false) => "the constraint is NOT VALID: existing rows may violate it",
         ("inherited", false) => "the constraint is NO INHERIT, so partitions do not check it",
         ("enforced", false) => "the constraint is NOT ENFORCED",

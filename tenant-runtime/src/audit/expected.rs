@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    canonical::Canonical,
+    canonical::{Canonical, has_only_columns},
     catalog::{Catalog, Name, Object, State},
 };
 use crate::{
@@ -11,8 +11,8 @@ use crate::{
     model::{
         column_property::ColumnProperty,
         schema::{
-            Column, ForeignKey, ForeignKeyAction, Function, Key, Policy, QualifiedName, Returns, Role, RoleKind,
-            Schema, Table, TriggerKind, Volatility,
+            Column, ForeignKey, ForeignKeyAction, Function, Index, IndexKind, Key, Policy, QualifiedName, Returns,
+            Role, RoleKind, Schema, Table, TriggerKind, Volatility,
         },
     },
     sql::part::{PGAUDIT, SEQUENCE_CACHE, timeout_settings},
@@ -251,10 +251,7 @@ impl Facts<'_> {
             self.foreign_key(&own, key);
         }
         for index in &table.indexes {
-            let object = Object::Index(own.clone(), index.name.to_string());
-            let mut properties = index_shape(index, false);
-            properties["predicate"] = Value::Null;
-            self.add(object, properties);
+            self.index(&own, index);
         }
         for policy in &table.policies {
             self.policy(&own, policy);
@@ -309,8 +306,21 @@ impl Facts<'_> {
 
     fn key(&mut self, table: &Name, kind: &str, key: &Key) {
         let columns: Vec<_> = key.columns.iter().map(Ident::as_str).collect();
-        let properties = constraint(kind, json!({ "columns": columns, "index": index_shape(key, true) }));
+        let properties = constraint(kind, json!({ "columns": columns, "index": index_shape(&key.columns, true) }));
         self.add(Object::Constraint(table.clone(), key.name.to_string()), properties);
+    }
+
+    fn index(&mut self, table: &Name, index: &Index) {
+        let name = index.name.to_string();
+        let object = match index.kind {
+            IndexKind::Exclusion => Object::Constraint(table.clone(), name),
+            IndexKind::Plain | IndexKind::Unique { .. } => Object::Index(table.clone(), name),
+        };
+        let properties = match index.plain_columns().filter(|_| has_only_columns(index)) {
+            Some(columns) => state(with(index_shape(columns, false), json!({ "predicate": null }))),
+            None => self.canonical.index(&object),
+        };
+        self.catalog.facts.insert(object, properties);
     }
 
     fn foreign_key(&mut self, table: &Name, key: &ForeignKey) {
@@ -370,11 +380,11 @@ fn with(mut all: Value, own: Value) -> Value {
 }
 
 /// The shape of a B-tree index on columns.
-fn index_shape(key: &Key, unique: bool) -> Value {
-    let columns: Vec<_> = key.columns.iter().map(Ident::as_str).collect();
+fn index_shape<'a>(columns: impl IntoIterator<Item = &'a Ident>, unique: bool) -> Value {
+    let columns: Vec<_> = columns.into_iter().map(Ident::as_str).collect();
     json!({
         "method": "btree", "unique": unique, "columns": columns, "included": 0, "nulls_distinct": true,
-        "usable": true, "plain": true,
+        "usable": true, "options": [],
     })
 }
 

@@ -39,23 +39,33 @@ pub(super) async fn begin(transaction: &mut PgConnection) -> sqlx::Result<()> {
 /// Reads the catalog within a transaction that [`begin`] began.
 pub(super) async fn read(transaction: &mut PgConnection, schema: &Schema) -> Result<Catalog> {
     let (schemas, roles) = (schemas(schema), roles(schema));
-    let mut rows: Vec<String> = Vec::new();
+    let mut all = Vec::new();
     for query in [include_str!("sql/relations.sql"), include_str!("sql/routines.sql")] {
-        rows.extend(sqlx::query_scalar::<_, String>(query).bind(&schemas).fetch_all(&mut *transaction).await?);
+        all.extend(facts(transaction, query, &schemas).await?);
     }
     let access = sqlx::query_scalar(include_str!("sql/access.sql")).bind(&schemas).bind(&roles).bind(owners(schema));
-    rows.extend(access.fetch_all(&mut *transaction).await?);
-    rows.extend(sqlx::query_scalar(include_str!("sql/roles.sql")).bind(&roles).fetch_all(&mut *transaction).await?);
-    let facts = rows.iter().map(|row| serde_json::from_str::<Fact>(row).map(|fact| (fact.object, fact.state)));
-    let facts = facts.collect::<Result<_, _>>().map_err(|error| Error::Database(sqlx::Error::Decode(error.into())))?;
-    Ok(Catalog { facts })
+    let rows = access.fetch_all(&mut *transaction).await?;
+    all.extend(parsed(&rows)?);
+    all.extend(facts(transaction, include_str!("sql/roles.sql"), &roles).await?);
+    Ok(Catalog { facts: all.into_iter().map(|fact| (fact.object, fact.state)).collect() })
 }
 
 /// One row of a query.
 #[derive(Debug, Deserialize)]
-struct Fact {
-    object: Object,
-    state: State,
+pub(super) struct Fact {
+    pub(super) object: Object,
+    pub(super) state: State,
+}
+
+/// Runs a query of the catalog whose parameter is a list of names.
+pub(super) async fn facts(transaction: &mut PgConnection, query: &'static str, names: &[String]) -> Result<Vec<Fact>> {
+    let rows: Vec<String> = sqlx::query_scalar(query).bind(names).fetch_all(transaction).await?;
+    parsed(&rows)
+}
+
+fn parsed(rows: &[String]) -> Result<Vec<Fact>> {
+    let facts = rows.iter().map(|row| serde_json::from_str(row)).collect::<Result<_, _>>();
+    facts.map_err(|error| Error::Database(sqlx::Error::Decode(error.into())))
 }
 
 /// Returns the schemas of a product's tables and functions.

@@ -173,7 +173,7 @@ pub(crate) fn parts(name: &QualifiedName, table: &Table) -> Vec<SchemaObject> {
     let foreign_key =
         |key: &_| SchemaObject::ForeignKey { table: table(), key: Clone::clone(key), partitions: *partitions };
     parts.extend(foreign_keys.iter().map(foreign_key));
-    parts.extend(indexes.iter().map(key(KeyKind::Index)));
+    parts.extend(indexes.iter().map(|index| SchemaObject::Index { table: table(), index: index.clone() }));
     parts.extend(policies.iter().map(|policy| SchemaObject::Policy { table: table(), policy: policy.clone() }));
     parts.extend(triggers.iter().map(|trigger| SchemaObject::Trigger { table: table(), trigger: trigger.clone() }));
     parts

@@ -156,6 +156,7 @@ fn can_alter(before: &SchemaObject, after: &SchemaObject) -> bool {
         (SchemaObject::RequiredRoles { .. }, _) => false,
         (
             SchemaObject::Key { .. }
+            | SchemaObject::Index { .. }
             | SchemaObject::Check { .. }
             | SchemaObject::ForeignKey { .. }
             | SchemaObject::Trigger { .. },

@@ -7,8 +7,8 @@ use crate::{
     model::{
         def::TimeoutsDef,
         schema::{
-            Check, Column, Expression, ForeignKey, Function, Grant, Key, LogClasses, Policy, PolicyKind, QualifiedName,
-            Role, Table, Trigger,
+            Check, Column, Expression, ForeignKey, Function, Grant, Index, IndexKind, Key, LogClasses, Policy,
+            PolicyKind, QualifiedName, Role, Table, Trigger,
         },
     },
 };
@@ -125,14 +125,21 @@ pub enum SchemaObject {
         /// The column.
         column: Column,
     },
-    /// A primary key, a unique constraint, or an index.
+    /// A primary key or a unique constraint.
     Key {
         /// The table.
         table: QualifiedName,
-        /// Whether it is the primary key, a unique constraint or an index.
+        /// Whether it is the primary key or a unique constraint.
         kind: KeyKind,
         /// The name and the columns.
         key: Key,
+    },
+    /// An index or an exclusion constraint.
+    Index {
+        /// The table.
+        table: QualifiedName,
+        /// The index.
+        index: Index,
     },
     /// A CHECK constraint.
     Check {
@@ -191,8 +198,6 @@ pub enum KeyKind {
     Primary,
     /// A unique constraint.
     Unique,
-    /// An index that is not unique.
-    Index,
 }
 
 /// Identifies an object, so that it can be found in the other schema.
@@ -231,6 +236,7 @@ impl SchemaObject {
             | Self::Partitions { table, .. }
             | Self::Column { table, .. }
             | Self::Key { table, .. }
+            | Self::Index { table, .. }
             | Self::Check { table, .. }
             | Self::ForeignKey { table, .. }
             | Self::Policy { table, .. }
@@ -245,6 +251,7 @@ impl SchemaObject {
     pub fn constraint(&self) -> Option<&Ident> {
         match self {
             Self::Key { key, .. } => Some(&key.name),
+            Self::Index { index, .. } => Some(&index.name),
             Self::Check { check, .. } => Some(&check.name),
             Self::ForeignKey { key, .. } => Some(&key.name),
             _ => None,
@@ -272,6 +279,7 @@ impl SchemaObject {
             // A table has one primary key, whatever the key's name is.
             Self::Key { kind: KeyKind::Primary, .. } => ("primary key", vec![]),
             Self::Key { key, kind, .. } => (kind.word(), vec![&key.name]),
+            Self::Index { index, .. } => (index_word(index), vec![&index.name]),
             Self::Check { check, .. } => ("check", vec![&check.name]),
             Self::ForeignKey { key, .. } => ("foreign key", vec![&key.name]),
             // A policy is identified by its kind, because its name depends on its role and both can change.
@@ -299,14 +307,20 @@ impl SchemaObject {
 
     /// Returns whether two constraints or indexes differ only in their names.
     pub(super) fn is_but_renamed(&self, other: &Self) -> bool {
-        let mut renamed = self.clone();
-        match (&mut renamed, other) {
-            (Self::Key { key, .. }, Self::Key { key: other, .. }) => key.name = other.name.clone(),
-            (Self::Check { check, .. }, Self::Check { check: other, .. }) => check.name = other.name.clone(),
-            (Self::ForeignKey { key, .. }, Self::ForeignKey { key: other, .. }) => key.name = other.name.clone(),
-            _ => return false,
+        other.constraint().is_some_and(|name| self.with_constraint_name(name) == *other)
+    }
+
+    /// Returns a constraint or an index under another name.
+    pub(crate) fn with_constraint_name(&self, name: &Ident) -> Self {
+        let mut item = self.clone();
+        match &mut item {
+            Self::Key { key, .. } => key.name = name.clone(),
+            Self::Index { index, .. } => index.name = name.clone(),
+            Self::Check { check, .. } => check.name = name.clone(),
+            Self::ForeignKey { key, .. } => key.name = name.clone(),
+            _ => {}
         }
-        renamed == *other
+        item
     }
 }
 
@@ -315,8 +329,15 @@ impl KeyKind {
         match self {
             Self::Primary => "primary key",
             Self::Unique => "unique constraint",
-            Self::Index => "index",
         }
+    }
+}
+
+fn index_word(index: &Index) -> &'static str {
+    match index.kind {
+        IndexKind::Plain => "index",
+        IndexKind::Unique { .. } => "unique index",
+        IndexKind::Exclusion => "exclusion constraint",
     }
 }
 
@@ -341,6 +362,7 @@ impl fmt::Display for SchemaObject {
             Self::Partitions { table, .. } => write!(f, "partitions of `{table}`"),
             Self::Column { table, column } => write!(f, "column `{table}.{}`", column.name),
             Self::Key { table, key, kind } => write!(f, "{} `{}` on `{table}`", kind.word(), key.name),
+            Self::Index { table, index } => write!(f, "{} `{}` on `{table}`", index_word(index), index.name),
             Self::Check { table, check } => write!(f, "check constraint `{}` on `{table}`", check.name),
             Self::ForeignKey { table, key, .. } => write!(f, "foreign key `{}` on `{table}`", key.name),
             Self::Policy { table, policy } => write!(f, "policy `{}` on `{table}`", policy.name),

@@ -14,7 +14,7 @@ use crate::{
     ident::Ident,
     model::{
         migration_hints::ColumnName,
-        schema::{ForeignKey, ForeignKeyAction, Key, Policy, QualifiedName, Schema, Scope, Table},
+        schema::{ForeignKey, ForeignKeyAction, Index, Key, Policy, QualifiedName, Schema, Scope, Table},
     },
 };
 
@@ -187,19 +187,21 @@ impl Renamed {
         self.restated = restated;
     }
 
-    /// Applies a rename to the expressions of policies and check constraints. PostgreSQL stores these
+    /// Applies a rename to the expressions of policies, check constraints and indexes. PostgreSQL stores these
     /// expressions as parse trees, which follow a rename, but function bodies as text, which does not.
     fn rename_in_text(&mut self, to: NewName<'_>) {
         for (name, table) in &mut self.schema.tables {
             let checks = table.checks.iter().map(|check| &check.condition);
             let conditions = table.policies.iter().flat_map(Policy::conditions).map(|condition| &condition.sql);
-            if !checks.chain(conditions).any(|text| to.may_occur_in(text.as_str())) {
+            let indexes = table.indexes.iter().flat_map(Index::expressions);
+            if !checks.chain(indexes).chain(conditions).any(|text| to.may_occur_in(text.as_str())) {
                 continue;
             }
             let table = Arc::make_mut(table);
-            for check in &mut table.checks {
-                if let Some(text) = renamed(check.condition.as_str(), name, to) {
-                    check.condition = text;
+            let checks = table.checks.iter_mut().map(|check| &mut check.condition);
+            for expression in checks.chain(table.indexes.iter_mut().flat_map(Index::expressions_mut)) {
+                if let Some(text) = renamed(expression.as_str(), name, to) {
+                    *expression = text;
                 }
             }
             for policy in &mut table.policies {
@@ -250,8 +252,9 @@ fn within(table: &mut Table, from: &Ident, to: &Ident) {
     {
         *column = to.clone();
     }
-    let keys = [&mut table.primary_key].into_iter().chain(&mut table.uniques).chain(&mut table.indexes);
+    let keys = [&mut table.primary_key].into_iter().chain(&mut table.uniques);
     keys.for_each(|Key { columns, .. }| replace(columns, from, to));
+    replace(table.indexes.iter_mut().flat_map(Index::columns_mut), from, to);
     for key in &mut table.foreign_keys {
         replace(&mut key.columns, from, to);
         if let ForeignKeyAction::SetNull(column) = &mut key.on_delete
@@ -265,6 +268,6 @@ fn within(table: &mut Table, from: &Ident, to: &Ident) {
     table.grants.iter_mut().for_each(|grant| replace(&mut grant.columns, from, to));
 }
 
-fn replace(columns: &mut [Ident], from: &Ident, to: &Ident) {
-    columns.iter_mut().filter(|column| *column == from).for_each(|column| *column = to.clone());
+fn replace<'a>(columns: impl IntoIterator<Item = &'a mut Ident>, from: &Ident, to: &Ident) {
+    columns.into_iter().filter(|column| *column == from).for_each(|column| *column = to.clone());
 }

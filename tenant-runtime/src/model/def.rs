@@ -5,6 +5,7 @@
 use super::{compare::same, names};
 pub use super::{
     def_column::{ColumnDef, NO_ROLE, OnDelete, ReferenceDef},
+    def_index::{IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, UniqueScope},
     sql_type::{LabelsDef, SqlType},
     table_name::TableName,
 };
@@ -228,10 +229,8 @@ pub struct TableDef {
     pub system: &'static [&'static str],
     /// The columns in the order of the fields.
     pub columns: &'static [ColumnDef],
-    /// Unique constraints over several columns.
-    pub uniques: &'static [&'static [&'static str]],
-    /// Indexes over several columns.
-    pub indexes: &'static [&'static [&'static str]],
+    /// The unique constraints, indexes and exclusion constraints of the struct.
+    pub indexes: &'static [IndexDef<'static>],
     /// Check constraints over several columns.
     pub checks: &'static [CheckDef],
 }
@@ -267,7 +266,6 @@ impl TableDef {
             delete_own: None,
             system: &[],
             columns: &[],
-            uniques: &[],
             indexes: &[],
             checks: &[],
         }

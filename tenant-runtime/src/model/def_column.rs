@@ -1,6 +1,6 @@
 //! The declaration of a column.
 
-use super::{sql_type::SqlType, table_name::TableName};
+use super::{def_index::UniqueScope, sql_type::SqlType, table_name::TableName};
 
 /// The value in place of a column's role if no role has the privilege.
 pub const NO_ROLE: &str = "none";
@@ -32,8 +32,8 @@ pub struct ColumnDef {
     pub default: Option<&'static str>,
     /// The foreign key.
     pub references: Option<ReferenceDef>,
-    /// Whether the value is unique; on tenant tables, within the tenant.
-    pub unique: bool,
+    /// The rows among which the value is unique, if it is.
+    pub unique: Option<UniqueScope>,
     /// Whether the column is indexed; on tenant tables, after the tenant column.
     pub index: bool,
     /// A check constraint, an SQL expression.
@@ -66,7 +66,7 @@ impl ColumnDef {
             backfill: None,
             default: None,
             references: None,
-            unique: false,
+            unique: None,
             index: false,
             check: None,
             decodes_text: false,

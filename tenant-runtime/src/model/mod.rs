@@ -8,8 +8,11 @@ pub mod def;
 #[cfg(feature = "generate")]
 mod def_access;
 mod def_column;
+mod def_index;
 #[cfg(feature = "generate")]
 pub mod expression;
+#[cfg(feature = "generate")]
+pub mod index;
 #[cfg(feature = "generate")]
 pub mod migration_hints;
 pub mod names;

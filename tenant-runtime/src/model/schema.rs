@@ -11,6 +11,7 @@ use std::{
 pub use super::{
     command::Command,
     expression::Expression,
+    index::{Index, IndexKey, IndexKind, IndexPart, Operator},
     migration_hints::Renames,
     pgaudit::LogClasses,
     policy::{Condition, ConditionKind, Policy, PolicyKind},
@@ -122,8 +123,8 @@ pub struct Table {
     pub checks: Vec<Check>,
     /// The foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
-    /// The indexes, except those of constraints.
-    pub indexes: Vec<Key>,
+    /// The indexes, except those of keys; and the exclusion constraints.
+    pub indexes: Vec<Index>,
     /// The policies. Row-level security is enabled and forced on every table.
     pub policies: Vec<Policy>,
     /// The grants.
@@ -262,10 +263,10 @@ pub enum ColumnDefault {
     Expression(Expression),
 }
 
-/// The columns of a key or an index, with its name.
+/// The columns of a key, with its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// The name of the constraint or the index.
+    /// The name of the constraint.
     pub name: Ident,
     /// The columns in their order.
     pub columns: Vec<Ident>,

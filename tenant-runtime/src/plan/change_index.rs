@@ -105,6 +105,7 @@ impl Plan {
         let kind = matches!(
             item,
             SchemaObject::Key { .. }
+                | SchemaObject::Index { .. }
                 | SchemaObject::Check { .. }
                 | SchemaObject::ForeignKey { .. }
                 | SchemaObject::Trigger { .. }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     analyze::expression_columns::{mentions, mentions_column},
-    diff::{Change, Identity, KeyKind, SchemaObject, parts},
+    diff::{Change, Identity, SchemaObject, parts},
     ident::Ident,
     model::{
         column_property::ColumnProperty,
@@ -93,7 +93,7 @@ impl<'c> ChangedObjects<'c> {
                 } if ColumnProperty::Sensitive.differs(before, column) => {
                     changed.restated.push((table, &column.name));
                 }
-                Change::Drop(SchemaObject::Key { table, kind: KeyKind::Primary | KeyKind::Unique, key }) => {
+                Change::Drop(SchemaObject::Key { table, key, .. }) => {
                     changed.keys.push((table, &key.columns));
                 }
                 _ => {}
@@ -126,6 +126,9 @@ impl<'c> ChangedObjects<'c> {
             SchemaObject::Check { table, check } => {
                 self.columns.iter().any(|(of, column)| *of == table && mentions_column(&check.condition, column))
             }
+            SchemaObject::Index { table, index } => index
+                .expressions()
+                .any(|text| self.columns.iter().any(|(of, column)| *of == table && mentions_column(text, column))),
             SchemaObject::ForeignKey { table, key, .. } => {
                 has(table, &key.columns)
                     || has(&key.target, &key.target_columns)

@@ -8,7 +8,7 @@ use std::{
 use super::{Action, Stage, Step};
 use crate::{
     diff::{KeyKind, SchemaObject},
-    model::schema::{QualifiedName, Table},
+    model::schema::{IndexKind, QualifiedName, Table},
 };
 
 /// The place of a step within its file.
@@ -94,7 +94,7 @@ fn phase_of_creating(item: &SchemaObject) -> Phase {
         SchemaObject::Comment { .. } | SchemaObject::Partitions { .. } | SchemaObject::Column { .. } => {
             Phase::MakeColumns
         }
-        SchemaObject::Key { .. } | SchemaObject::Check { .. } => Phase::MakeKeys,
+        SchemaObject::Key { .. } | SchemaObject::Index { .. } | SchemaObject::Check { .. } => Phase::MakeKeys,
         SchemaObject::ForeignKey { .. } => Phase::MakeForeignKeys,
         SchemaObject::Policy { .. } | SchemaObject::Trigger { .. } => Phase::MakePolicies,
         SchemaObject::Grant { .. } | SchemaObject::Execute { .. } => Phase::Grant,
@@ -111,7 +111,7 @@ fn phase_of_dropping(item: &SchemaObject) -> Phase {
         SchemaObject::ForeignKey { .. } => Phase::DropForeignKeys,
         SchemaObject::Table { .. } => Phase::DropTables,
         SchemaObject::Sequence { .. } | SchemaObject::Function { .. } => Phase::DropFunctions,
-        SchemaObject::Key { .. } | SchemaObject::Check { .. } => Phase::DropKeys,
+        SchemaObject::Key { .. } | SchemaObject::Index { .. } | SchemaObject::Check { .. } => Phase::DropKeys,
         SchemaObject::Comment { .. } | SchemaObject::Partitions { .. } | SchemaObject::Column { .. } => {
             Phase::DropColumns
         }
@@ -188,7 +188,12 @@ fn in_reference_order(tables: &BTreeMap<QualifiedName, Arc<Table>>) -> Vec<&Qual
 
 /// Returns whether a constraint or an index is built concurrently.
 pub(super) fn is_built(item: &SchemaObject, partitions: Option<u16>) -> bool {
-    matches!(item, SchemaObject::Key { kind: KeyKind::Unique | KeyKind::Index, .. }) && partitions.is_none()
+    let is_built = match item {
+        SchemaObject::Key { kind, .. } => *kind == KeyKind::Unique,
+        SchemaObject::Index { index, .. } => index.kind != IndexKind::Exclusion,
+        _ => false,
+    };
+    is_built && partitions.is_none()
 }
 
 #[cfg(test)]

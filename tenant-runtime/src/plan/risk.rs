@@ -8,12 +8,12 @@ use super::{
     type_change::{TypeChange, type_change},
 };
 use crate::{
-    diff::{Change, KeyKind, SchemaObject},
+    diff::{Change, SchemaObject},
     ident::{Ident, literal},
     model::{
         column_property::ColumnProperty,
         migration_hints::MembershipColumns,
-        schema::{Column, ColumnDefault, QualifiedName},
+        schema::{Column, ColumnDefault, IndexKind, QualifiedName},
     },
 };
 
@@ -97,6 +97,7 @@ pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
         Action::Add(
             SchemaObject::Column { .. }
             | SchemaObject::Key { .. }
+            | SchemaObject::Index { .. }
             | SchemaObject::ForeignKey { .. }
             | SchemaObject::Check { .. },
         )
@@ -122,13 +123,17 @@ fn lock_or_failure(plan: &Plan, action: &Action) -> Option<(&'static str, String
                 "adds {item} and writes it in every row; blocks reads and writes of the table while the rows are rewritten."
             ),
         ),
-        Action::Add(item @ SchemaObject::Key { kind: KeyKind::Primary | KeyKind::Unique, .. }) => {
+        Action::Add(item @ SchemaObject::Index { index, .. }) if index.kind == IndexKind::Exclusion => (
+            "TM202",
+            format!("blocks reads and writes of the table while the {item} is built; fails if two rows conflict."),
+        ),
+        Action::Add(item) if is_unique(item) => {
             ("TM202", format!("blocks writes while the {item} is built; fails if duplicate values exist."))
         }
-        Action::Add(item @ (SchemaObject::Key { .. } | SchemaObject::ForeignKey { .. })) if plan.adds(item) => {
+        Action::Add(item @ (SchemaObject::Index { .. } | SchemaObject::ForeignKey { .. })) if plan.adds(item) => {
             ("TM202", format!("blocks writes to the table while the {item} is created."))
         }
-        Action::Build(item @ SchemaObject::Key { kind: KeyKind::Unique, .. }) => {
+        Action::Build(item) if is_unique(item) => {
             ("TM203", format!("building the {item} fails if duplicate values exist."))
         }
         // The list of labels only grew, so no row can violate the check; otherwise it is validated when it is added.
@@ -156,6 +161,15 @@ fn lock_or_failure(plan: &Plan, action: &Action) -> Option<(&'static str, String
         }
         _ => return None,
     })
+}
+
+/// Returns whether an object makes values unique.
+fn is_unique(item: &SchemaObject) -> bool {
+    match item {
+        SchemaObject::Key { .. } => true,
+        SchemaObject::Index { index, .. } => matches!(index.kind, IndexKind::Unique { .. }),
+        _ => false,
+    }
 }
 
 /// Describes steps that change the privileges of roles or the rows that roles can read or write.

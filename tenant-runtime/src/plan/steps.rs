@@ -12,12 +12,12 @@ use super::{
 };
 use crate::{
     analyze::expression_columns::may_read,
-    diff::{Change, KeyKind, SchemaObject, in_order, temporary_name},
+    diff::{Change, SchemaObject, in_order, temporary_name},
     ident::Ident,
     model::{
         column_property::ColumnProperty,
         migration_hints::MigrationHints,
-        schema::{Column, ColumnDefault, Expression, QualifiedName, Schema},
+        schema::{Column, ColumnDefault, Expression, Index, IndexKind, QualifiedName, Schema},
     },
 };
 
@@ -173,9 +173,11 @@ impl StepBuilder<'_> {
         match change {
             Change::Add(SchemaObject::Table { .. }) | Change::Drop(SchemaObject::Table { .. }) => {}
             Change::Add(SchemaObject::Column { table, column }) => self.add_column(table, column),
-            Change::Add(item @ SchemaObject::Key { table, kind, .. }) if is_built(item, self.partitions(table)) => {
+            Change::Add(item @ (SchemaObject::Key { table, .. } | SchemaObject::Index { table, .. }))
+                if is_built(item, self.partitions(table)) =>
+            {
                 self.push(Stage::Index, Action::Build(item.clone()));
-                if *kind == KeyKind::Unique {
+                if let SchemaObject::Key { .. } = item {
                     self.push(Stage::Attach, Action::Attach(item.clone()));
                 }
             }
@@ -191,8 +193,8 @@ impl StepBuilder<'_> {
                 self.push(Stage::Validate, Action::Validate(item.clone()));
             }
             Change::Add(item @ SchemaObject::ForeignKey { partitions, .. }) => self.add_foreign_key(item, *partitions),
-            Change::Drop(item @ SchemaObject::Key { table, key, kind: KeyKind::Index }) => {
-                self.push(self.dropping_index(table, &key.name, &key.columns), Action::Drop(item.clone()));
+            Change::Drop(item @ SchemaObject::Index { table, index }) => {
+                self.push(self.dropping_index(table, index), Action::Drop(item.clone()));
             }
             Change::Drop(item @ SchemaObject::Column { table, column })
                 if self.is_read_by_backfill(table, &column.name) =>
@@ -246,20 +248,25 @@ impl StepBuilder<'_> {
     }
 
     /// Returns when to drop an index: after its replacement has been built, unless it has to be dropped earlier.
-    fn dropping_index(&self, table: &QualifiedName, name: &Ident, columns: &[Ident]) -> Stage {
+    fn dropping_index(&self, table: &QualifiedName, index: &Index) -> Stage {
         let mut replaced = false;
-        if self.index.renamed.contains(name) {
+        let reads = |column: &Ident| {
+            index.columns().any(|name| name == column) || index.expressions().any(|text| may_read(text, column))
+        };
+        // Rows that the new declaration allows could violate the old one.
+        let is_enforced = index.kind != IndexKind::Plain;
+        if is_enforced || self.index.renamed.contains(&index.name) {
             return Stage::Main;
         }
         for change in self.index.of_table(Some(table)) {
             match change {
-                Change::Add(item @ SchemaObject::Key { key, .. }) => {
-                    if key.name == *name {
+                Change::Add(item @ (SchemaObject::Key { .. } | SchemaObject::Index { .. })) => {
+                    if item.constraint() == Some(&index.name) {
                         return Stage::Main;
                     }
                     replaced |= is_built(item, self.partitions(table));
                 }
-                Change::Drop(SchemaObject::Column { column, .. }) if columns.contains(&column.name) => {
+                Change::Drop(SchemaObject::Column { column, .. }) if reads(&column.name) => {
                     return Stage::Main;
                 }
                 _ => {}
@@ -347,7 +354,7 @@ fn ordered_constraint_renames(changes: &[Change]) -> Vec<Change> {
     // Keys and indexes share the names of a schema, other constraints those of a table.
     let space = |item: &SchemaObject| -> Option<(Ident, Option<Ident>, Ident)> {
         let (table, name) = (item.table()?, item.constraint()?.clone());
-        let own = (!matches!(item, SchemaObject::Key { .. })).then(|| table.table.clone());
+        let own = (!matches!(item, SchemaObject::Key { .. } | SchemaObject::Index { .. })).then(|| table.table.clone());
         Some((table.schema.clone(), own, name))
     };
     let mut moves = BTreeMap::new();
@@ -368,21 +375,9 @@ fn ordered_constraint_renames(changes: &[Change]) -> Vec<Change> {
     let mut renames = Vec::new();
     for (from, to) in in_order(&moves, &taken, &reserved, temporary).steps {
         let Some(item) = items.remove(&from) else { continue };
-        let (before, after) = (with_name(item, &from.2), with_name(item, &to.2));
+        let (before, after) = (item.with_constraint_name(&from.2), item.with_constraint_name(&to.2));
         renames.push(Change::Rename { before, after });
         items.insert(to, item);
     }
     renames
-}
-
-/// Returns a constraint or an index under another name.
-fn with_name(item: &SchemaObject, name: &Ident) -> SchemaObject {
-    let mut item = item.clone();
-    match &mut item {
-        SchemaObject::Key { key, .. } => key.name = name.clone(),
-        SchemaObject::Check { check, .. } => check.name = name.clone(),
-        SchemaObject::ForeignKey { key, .. } => key.name = name.clone(),
-        _ => {}
-    }
-    item
 }

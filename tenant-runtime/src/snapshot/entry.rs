@@ -11,6 +11,7 @@ use super::{
     FORMAT, Snapshot, SnapshotError,
     column::{ColumnEntry, column},
     function::{FunctionEntry, function},
+    index::{IndexEntry, index},
     key::{ForeignKeyEntry, KeyEntry, foreign_key, key},
     policy::{PolicyEntry, policy},
     role::{RoleEntry, role},
@@ -56,7 +57,7 @@ struct TableEntry {
     uniques: Vec<KeyEntry>,
     checks: Vec<CheckEntry>,
     foreign_keys: Vec<ForeignKeyEntry>,
-    indexes: Vec<KeyEntry>,
+    indexes: Vec<IndexEntry>,
     policies: Vec<PolicyEntry>,
     grants: Vec<GrantEntry>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -203,7 +204,7 @@ impl From<((&QualifiedName, &Arc<Table>), &Renames)> for TableEntry {
                 })
                 .collect(),
             foreign_keys: table.foreign_keys.iter().map(ForeignKeyEntry::from).collect(),
-            indexes: table.indexes.iter().map(KeyEntry::from).collect(),
+            indexes: table.indexes.iter().map(IndexEntry::from).collect(),
             policies: table.policies.iter().map(PolicyEntry::from).collect(),
             grants: table
                 .grants
@@ -250,7 +251,7 @@ fn table(entry: TableEntry, reader: &mut Reader) -> Result<(QualifiedName, Arc<T
         uniques: each(entry.uniques, key)?,
         checks: each(entry.checks, |entry| check(entry, reader))?,
         foreign_keys: each(entry.foreign_keys, foreign_key)?,
-        indexes: each(entry.indexes, key)?,
+        indexes: each(entry.indexes, |entry| index(entry, reader))?,
         policies: each(entry.policies, |entry| policy(entry, reader))?,
         grants: each(entry.grants, |grant| {
             Ok(Grant { command: grant.command, columns: idents(grant.columns)?, role: ident(grant.role)? })

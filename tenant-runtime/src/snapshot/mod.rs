@@ -9,6 +9,7 @@
 mod column;
 mod entry;
 mod function;
+mod index;
 mod key;
 mod layout;
 mod policy;

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{access, column, comment_text, constraint, external, function, heading, pgaudit, role, sequence, table};
+use super::{
+    access, column, comment_text, constraint, external, function, heading, index, pgaudit, role, sequence, table,
+};
 use crate::{
-    diff::{KeyKind, SchemaObject},
+    diff::SchemaObject,
     plan::{Action, Plan},
 };
 
@@ -156,7 +158,7 @@ fn add(item: &SchemaObject) -> String {
         SchemaObject::Table { name, table } => table::create(name, table),
         SchemaObject::Comment { table, comment } => table::comment(table, comment),
         SchemaObject::Column { table, column } => column::add(table, column),
-        SchemaObject::Key { kind: KeyKind::Index, .. } => constraint::create_index(item),
+        SchemaObject::Index { table, index } => index::create(table, index),
         SchemaObject::ForeignKey { table, key, partitions } => constraint::add_at_once(table, key, *partitions),
         SchemaObject::Key { .. } | SchemaObject::Check { .. } => constraint::add(item, ""),
         SchemaObject::Policy { table, policy } => access::create_policy(&table.quoted(), policy),
@@ -179,6 +181,7 @@ fn drop(item: &SchemaObject) -> String {
         SchemaObject::Execute { name, arguments, role, .. } => function::forbid(name, arguments, role),
         SchemaObject::Table { name, .. } => table::drop(name),
         SchemaObject::Column { table, column } => column::drop(table, column),
+        SchemaObject::Index { table, index } => index::drop(table, index),
         SchemaObject::Key { .. } | SchemaObject::Check { .. } | SchemaObject::ForeignKey { .. } => {
             constraint::drop(item)
         }

@@ -1,14 +1,14 @@
-//! The SQL of constraints and indexes on existing tables.
+//! The SQL of constraints on existing tables, and of the indexes that are built for them.
 
 use super::{
-    columns,
+    columns, index,
     table::{partition, references},
     without_force,
 };
 use crate::{
     diff::{KeyKind, SchemaObject},
     ident::Ident,
-    model::schema::{ForeignKey, Key, QualifiedName},
+    model::schema::{ForeignKey, QualifiedName},
 };
 
 /// Adds a constraint; `how` is `" NOT VALID"` to skip the check of existing rows.
@@ -26,10 +26,7 @@ pub(super) fn add(item: &SchemaObject, how: &str) -> String {
 
 pub(super) fn drop(item: &SchemaObject) -> String {
     let (Some(table), Some(name)) = (item.table(), item.constraint()) else { return String::new() };
-    match item {
-        SchemaObject::Key { kind: KeyKind::Index, .. } => format!("DROP INDEX {};\n", index_name(table, name)),
-        _ => format!("ALTER TABLE {} DROP CONSTRAINT {};\n", table.quoted(), name.quoted()),
-    }
+    format!("ALTER TABLE {} DROP CONSTRAINT {};\n", table.quoted(), name.quoted())
 }
 
 pub(super) fn rename(before: &SchemaObject, after: &SchemaObject) -> String {
@@ -37,9 +34,7 @@ pub(super) fn rename(before: &SchemaObject, after: &SchemaObject) -> String {
         return String::new();
     };
     match after {
-        SchemaObject::Key { kind: KeyKind::Index, .. } => {
-            format!("ALTER INDEX {} RENAME TO {};\n", index_name(table, from), to.quoted())
-        }
+        SchemaObject::Index { index: after, .. } => index::rename(table, from, after),
         _ => format!("ALTER TABLE {} RENAME CONSTRAINT {} TO {};\n", table.quoted(), from.quoted(), to.quoted()),
     }
 }
@@ -71,28 +66,21 @@ pub(super) fn validate(item: &SchemaObject, owner: Option<&Ident>) -> String {
     )
 }
 
-pub(super) fn create_index(item: &SchemaObject) -> String {
-    let SchemaObject::Key { table, key, .. } = item else { return String::new() };
-    index(table, key, "INDEX")
-}
-
-/// Builds an index without blocking reads and writes. The administrator can build the index,
-/// because an administrator inherits the privileges of the owner role.
+/// Builds an index without blocking reads and writes.
 pub(super) fn build(item: &SchemaObject) -> String {
     match item {
-        SchemaObject::Key { table, key, kind: KeyKind::Index } => index(table, key, "INDEX CONCURRENTLY"),
-        SchemaObject::Key { table, key, .. } => index(table, key, "UNIQUE INDEX CONCURRENTLY"),
+        SchemaObject::Index { table, index } => index::build(table, index),
+        SchemaObject::Key { table, key, .. } => {
+            let (name, table) = (key.name.quoted(), table.quoted());
+            format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {};\n", columns(&key.columns))
+        }
         _ => String::new(),
     }
 }
 
-fn index(table: &QualifiedName, key: &Key, how: &str) -> String {
-    format!("CREATE {how} {} ON {} {};\n", key.name.quoted(), table.quoted(), columns(&key.columns))
-}
-
 pub(super) fn unbuild(item: &SchemaObject) -> String {
     let (Some(table), Some(name)) = (item.table(), item.constraint()) else { return String::new() };
-    format!("DROP INDEX CONCURRENTLY IF EXISTS {};\n", index_name(table, name))
+    format!("DROP INDEX CONCURRENTLY IF EXISTS {};\n", index::name(table, name))
 }
 
 pub(super) fn attach(item: &SchemaObject) -> String {
@@ -115,9 +103,4 @@ pub(super) fn add_at_once(name: &QualifiedName, key: &ForeignKey, partitions: Op
     let add = format!("ALTER TABLE {} ADD CONSTRAINT {} {};\n", name.quoted(), key.name.quoted(), references(key));
     let why = "NO FORCE exempts only the table owner, which must see all rows to validate the foreign key.";
     without_force(&tables, why, &add)
-}
-
-/// Returns the qualified name of an index, which is in the schema of its table.
-fn index_name(table: &QualifiedName, name: &Ident) -> String {
-    QualifiedName { schema: table.schema.clone(), table: name.clone() }.quoted()
 }

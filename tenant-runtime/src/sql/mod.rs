@@ -7,6 +7,7 @@ mod constraint;
 mod external;
 mod function;
 mod header;
+mod index;
 pub(crate) mod part;
 mod pgaudit;
 mod role;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    access, column as column_sql, columns, constraint as constraints, function as functions, migrations, role,
-    sequence as sequences, table as tables,
+    access, column as column_sql, columns, constraint as constraints, function as functions, index as indexes,
+    migrations, role, sequence as sequences, table as tables,
 };
 pub(crate) use super::{
     column::clause as column_clause,
@@ -17,7 +17,7 @@ use crate::{
     diff::of_roles,
     model::{
         migration_hints::MigrationHints,
-        schema::{Column, Function, Key, Policy, QualifiedName, Schema, Table, Trigger},
+        schema::{Column, Function, Index, Key, Policy, QualifiedName, Schema, Table, Trigger},
     },
     plan::plan,
 };
@@ -88,15 +88,17 @@ pub(crate) fn constraint(name: &QualifiedName, table: &Table, constraint: &str) 
     let key =
         |kind: &str, key: &Key| (key.name.as_str() == constraint).then(|| format!("{kind} {}", columns(&key.columns)));
     let checks = table.checks.iter().filter(|check| check.name.as_str() == constraint);
+    let exclusions = table.indexes.iter().filter(|index| index.name.as_str() == constraint);
     let what = key("PRIMARY KEY", &table.primary_key)
         .or_else(|| table.uniques.iter().find_map(|unique| key("UNIQUE", unique)))
+        .or_else(|| exclusions.map(indexes::exclusion).next())
         .or_else(|| checks.map(|check| format!("CHECK ({})", check.condition)).next())?;
     Some(format!("ALTER TABLE {} ADD CONSTRAINT {} {what};", name.quoted(), crate::ident::quoted(constraint)))
 }
 
 /// Builds an index.
-pub(crate) fn index(table: &str, index: &Key) -> String {
-    format!("CREATE INDEX {} ON {table} {};", index.name.quoted(), columns(&index.columns))
+pub(crate) fn index(table: &QualifiedName, index: &Index) -> String {
+    indexes::create(table, index).trim_end().to_owned()
 }
 
 /// Creates a policy.

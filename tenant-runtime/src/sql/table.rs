@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{access, column, columns, heading};
+use super::{access, column, columns, heading, index};
 use crate::{
     ident::{Ident, literal},
-    model::schema::{Column, ForeignKey, ForeignKeyAction, Key, QualifiedName, Table},
+    model::schema::{Column, ForeignKey, ForeignKeyAction, Index, IndexKind, Key, QualifiedName, Table},
 };
 
 /// Creates a table and enables row-level security on it in the same transaction.
@@ -27,9 +27,11 @@ pub(super) fn create(name: &QualifiedName, table: &Table) -> String {
     for column in table.columns.iter().filter(|column| !column.comment.is_empty()) {
         out.push_str(&column::comment(name, column));
     }
-    for index in &table.indexes {
-        let _ = writeln!(out, "CREATE INDEX {} ON {quoted} {};", index.name.quoted(), columns(&index.columns));
-    }
+    table
+        .indexes
+        .iter()
+        .filter(|index| !is_exclusion(index))
+        .for_each(|index| out.push_str(&index::create(name, index)));
     let _ = write!(
         out,
         "\nALTER TABLE {quoted} ENABLE ROW LEVEL SECURITY;\nALTER TABLE {quoted} FORCE ROW LEVEL SECURITY;\n"
@@ -139,9 +141,15 @@ fn body(table: &Table) -> Vec<String> {
     lines.push(constraint(&table.primary_key.name, &format!("PRIMARY KEY {}", columns(&table.primary_key.columns))));
     let unique = |key: &Key| constraint(&key.name, &format!("UNIQUE {}", columns(&key.columns)));
     lines.extend(table.uniques.iter().map(unique));
+    let exclusions = table.indexes.iter().filter(|index| is_exclusion(index));
+    lines.extend(exclusions.map(|index| constraint(&index.name, &index::exclusion(index))));
     lines.extend(table.checks.iter().map(|check| constraint(&check.name, &format!("CHECK ({})", check.condition))));
     lines.extend(table.foreign_keys.iter().map(|key| constraint(&key.name, &references(key))));
     lines
+}
+
+fn is_exclusion(index: &Index) -> bool {
+    index.kind == IndexKind::Exclusion
 }
 
 fn constraint(name: &Ident, what: &str) -> String {

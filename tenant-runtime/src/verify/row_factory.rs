@@ -16,11 +16,12 @@ use super::{
     session::{Session, TIMEOUTS},
 };
 use crate::{
+    analyze::expression_columns::may_read,
     error::server_error,
-    ident::quoted,
+    ident::{Ident, quoted},
     model::{
         def::{ColumnDef, ScopeDef, TableDef, TableName},
-        schema::Table,
+        schema::{Index, IndexKind, Table},
     },
 };
 
@@ -232,14 +233,27 @@ impl<'a> RowFactory<'a> {
     fn is_left_out(&self, target: Target<'_>, column: &ColumnDef, is_minimal: bool) -> bool {
         let is_given = self.given(target.def).is_some_and(|given| given.columns.contains_key(column.name));
         let is_plain = !column.id && !is_given && column.references.is_none();
-        is_plain
-            && (column.default.is_some() && !self.is_unique(target.def, column.name) || column.nullable && is_minimal)
+        let stays_null = column.nullable && (is_minimal || self.is_null_in_index(target.def, column.name));
+        is_plain && (column.default.is_some() && !self.is_unique(target.def, column.name) || stays_null)
     }
 
-    /// Returns whether a unique constraint contains a column.
+    /// Returns whether a unique index contains only the rows in which a column is NULL. Such a row can conflict with others.
+    fn is_null_in_index(&self, def: &TableDef, column: &str) -> bool {
+        let column = Ident::derived([column]);
+        self.table(def).is_some_and(|table| {
+            let enforced = table.indexes.iter().filter(|index| index.kind != IndexKind::Plain);
+            let mut conditions = enforced.filter_map(|index| index.condition.as_ref());
+            conditions.any(|text| may_read(text, &column) && !text.as_str().to_uppercase().contains("NOT NULL"))
+        })
+    }
+
+    /// Returns whether a unique constraint, a unique index or an exclusion constraint contains a column.
     fn is_unique(&self, def: &TableDef, column: &str) -> bool {
-        let uniques = self.table(def).map(|table| table.uniques.as_slice()).unwrap_or_default();
-        uniques.iter().any(|key| key.columns.iter().any(|name| name.as_str() == column))
+        self.table(def).is_some_and(|table| {
+            let uniques = table.uniques.iter().flat_map(|key| &key.columns);
+            let indexes = table.indexes.iter().filter(|index| index.kind != IndexKind::Plain);
+            uniques.chain(indexes.flat_map(Index::columns)).any(|name| name.as_str() == column)
+        })
     }
 
     /// Returns the candidates of a column, in the order of attempts.

@@ -115,6 +115,8 @@ async fn golden_cases_pass_the_audit() {
         // Roles belong to all databases of a server, and each case declares other roles.
         let name = format!("golden_{case}");
         run(&mut connect(&server.admin_url()).await, &format!("CREATE DATABASE {name}")).await.expect("made");
+        let url = server.url("postgres", &name);
+        run(&mut connect(&url).await, "CREATE EXTENSION btree_gist").await.expect("a trusted extension");
         let models = tenant_runtime::models![].only(tables);
         let scratch = TempDir::new();
         let folder = Folder::new(scratch.path());
@@ -122,7 +124,6 @@ async fn golden_cases_pass_the_audit() {
             .expect("migrations")
             .write(&folder, &std::collections::BTreeSet::new())
             .expect("written");
-        let url = server.url("postgres", &name);
         let migrations = Migrations::from_dir(folder.path()).await.expect("they can be read");
         migrations.apply(&url, &mut |_| {}).await.expect("applied");
         let schema = check(&models).expect("it passes").schema;

@@ -2,12 +2,15 @@
 
 use tenant_runtime::{
     analyze::check,
-    model::def::{CheckDef, ColumnDef, LabelsDef, OnDelete, RuleDef, SqlType, SystemAccessDef, TableDef, TenancyDef},
+    model::def::{
+        CheckDef, ColumnDef, IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, LabelsDef, OnDelete, RuleDef, SqlType,
+        SystemAccessDef, TableDef, TenancyDef, UniqueScope,
+    },
 };
 
 use super::sample_declarations::{
-    AUTHOR, ID, MEMBERS, NAME, ORG, ROLE, SHIPPED, TITLE, USER, column, invitation_columns, invitations, leak, members,
-    of, organizations, projects, refers, remarks, tasks, users, with_select_condition,
+    AUTHOR, ID, MEMBERS, NAME, ORG, ORG_IN_KEY, ROLE, SHIPPED, TITLE, USER, column, invitation_columns, invitations,
+    leak, members, of, organizations, projects, refers, remarks, tasks, users, with_select_condition,
 };
 
 /// A title and invalid declarations.
@@ -33,7 +36,67 @@ pub(super) fn expression_cases() -> Vec<Case> {
     ]
     .into_iter()
     .chain(check_cases())
+    .chain(index_cases())
     .collect()
+}
+
+/// Unique constraints and indexes that PostgreSQL would reject, or that no query can use.
+fn index_cases() -> Vec<Case> {
+    const NAME: IndexPartDef = IndexPartDef::column("name");
+    const PLAIN: IndexDef<'_> = IndexDef::blank(IndexKindDef::Plain, &[NAME]);
+    const UNIQUE: IndexDef<'_> = IndexDef::blank(IndexKindDef::UNIQUE, &[NAME]);
+    const EXCLUSION: IndexDef<'_> = IndexDef::blank(IndexKindDef::Exclusion, &[NAME]);
+    const GLOBAL: IndexKindDef = IndexKindDef::Unique { scope: UniqueScope::Global, nulls_not_distinct: false };
+    let with = |index: IndexDef<'static>| vec![TableDef { indexes: leak(vec![index]), ..projects() }];
+    let on = |index: IndexDef<'static>, part| with(IndexDef { parts: leak(vec![part]), ..index });
+    let expression = |text| IndexPartDef { key: IndexKeyDef::Expression(text), ..NAME };
+    const NMAE: IndexPartDef = IndexPartDef::column("nmae");
+    let partitioned = TableDef { columns: &[ID, ORG_IN_KEY, super::sample_declarations::NAME], ..projects() };
+    vec![
+        ("unknown column in unique", on(UNIQUE, NMAE)),
+        ("unknown column in index", on(PLAIN, NMAE)),
+        ("duplicate index", vec![TableDef { indexes: leak(vec![PLAIN; 2]), ..projects() }]),
+        ("condition of an index with a syntax error", with(IndexDef { condition: Some("name IS"), ..UNIQUE })),
+        ("condition of an index reads an unknown column", with(IndexDef { condition: Some("nmae <> ''"), ..UNIQUE })),
+        (
+            "condition of an index contains a subquery",
+            with(IndexDef { condition: Some("id IN (SELECT id FROM app.tasks)"), ..UNIQUE }),
+        ),
+        ("condition of an index calls caller", with(IndexDef { condition: Some("id = caller()"), ..UNIQUE })),
+        ("expression of an index contains a semicolon", on(UNIQUE, expression("lower(name); DROP TABLE app.projects"))),
+        ("expression of an index without a schema", on(UNIQUE, expression("unaccent(name)"))),
+        ("index on an expression", on(PLAIN, expression("lower(name)"))),
+        ("index with a method without leakproof operators", with(IndexDef { method: Some("gin"), ..PLAIN })),
+        ("unique index with another method", with(IndexDef { method: Some("hash"), ..UNIQUE })),
+        (
+            "order in an index without an order",
+            on(IndexDef { method: Some("brin"), ..PLAIN }, IndexPartDef { descending: true, ..NAME }),
+        ),
+        (
+            "included columns in an index that has none",
+            with(IndexDef { method: Some("gin"), include: &["id"], ..PLAIN }),
+        ),
+        ("index includes an unknown column", with(IndexDef { include: &["nmae"], ..PLAIN })),
+        ("index has an invalid name", with(IndexDef { name: Some(""), ..PLAIN })),
+        ("invalid operator class", on(PLAIN, IndexPartDef { operator_class: Some("public."), ..NAME })),
+        ("invalid operator", on(EXCLUSION, IndexPartDef { operator: Some("=) WHERE (true"), ..NAME })),
+        ("operator that starts a comment", on(EXCLUSION, IndexPartDef { operator: Some("--"), ..NAME })),
+        (
+            "global unique key of a partitioned table",
+            vec![TableDef {
+                partitions: Some(2),
+                indexes: leak(vec![IndexDef { kind: GLOBAL, ..UNIQUE }]),
+                ..partitioned
+            }],
+        ),
+        (
+            "two indexes have the same derived name",
+            vec![TableDef {
+                indexes: leak(vec![UNIQUE, IndexDef { condition: Some("name <> ''"), ..UNIQUE }]),
+                ..projects()
+            }],
+        ),
+    ]
 }
 
 /// Check constraints of a struct, and conditions that no check constraint can have.

@@ -8,7 +8,8 @@ use tenant_runtime::{
     Models,
     analyze::check,
     model::def::{
-        ColumnDef, LabelsDef, NO_ROLE, OnDelete, RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef,
+        ColumnDef, IndexDef, IndexKindDef, IndexPartDef, LabelsDef, NO_ROLE, OnDelete, RoleDef, RuleDef, ScopeDef,
+        SqlType, TableDef, TableName, TenancyDef,
     },
 };
 
@@ -31,6 +32,9 @@ const ROLES_WITH_OWN: &[RoleDef] = &[
     RoleDef { name: "viewer", includes: &[], renamed_from: None },
     RoleDef { name: "own_viewer", includes: &["viewer"], renamed_from: None },
 ];
+
+const UNKNOWN_IN_UNIQUE: IndexDef<'_> =
+    IndexDef::blank(IndexKindDef::UNIQUE, &const { [IndexPartDef::column("nmae")] });
 
 /// All cases.
 fn cases() -> Vec<Case> {
@@ -96,9 +100,6 @@ fn plain_cases() -> Vec<Case> {
         ("check with a syntax error", vec![tasks([ColumnDef { check: Some("length(title > 0"), ..TITLE }])]),
         ("check contains a comment", vec![tasks([ColumnDef { check: Some("title <> '' -- not empty"), ..TITLE }])]),
         ("sql_type with extra text", vec![tasks([column("price", SqlType::Custom("numeric(10, 2) NOT NULL"))])]),
-        ("unknown column in unique", vec![TableDef { uniques: &[&["organization_id", "nmae"]], ..projects() }]),
-        ("unknown column in index", vec![TableDef { indexes: &[&["created_at"]], ..projects() }]),
-        ("duplicate index", vec![TableDef { indexes: &[&["name"], &["name"]], ..projects() }]),
         (
             "index on a type without a leakproof operator",
             vec![tasks([ColumnDef { index: true, ..column("tags", SqlType::Jsonb) }])],
@@ -161,7 +162,7 @@ fn plain_cases() -> Vec<Case> {
         (
             "several errors at once",
             vec![
-                TableDef { select: None, uniques: &[&["nmae"]], ..projects() },
+                TableDef { select: None, indexes: leak(vec![UNKNOWN_IN_UNIQUE]), ..projects() },
                 TableDef {
                     columns: leak(vec![ID, nullable_org(), ColumnDef { default: Some(""), ..TITLE }]),
                     ..tasks([])

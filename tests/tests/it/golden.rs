@@ -43,6 +43,8 @@ cases! {
     login_per_role: Guild Craftsman GuildMember Piece;
     sensitive_columns: Patient Reading;
     check_constraints: Booking Agreement;
+    unique_and_index_options: Organization Domain;
+    exclusion_constraints: Booking;
     signed_context: Shop Person Employment Offer Change Item Label Supplier;
 }
 
@@ -112,6 +114,7 @@ async fn golden_migrations_apply_and_revert_without_leftovers() {
         let mut admin = tenant_tests::connect(&server.url("operator", "postgres")).await;
         admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE golden_{case}"))).await.expect("a database");
         let mut connection = tenant_tests::connect(&server.url("operator", &format!("golden_{case}"))).await;
+        tenant_tests::run(&mut connection, "CREATE EXTENSION btree_gist").await.expect("a trusted extension");
         let migration = migration(&schema(&tables));
         for (direction, text) in [("up", migration.up), ("down", migration.down)] {
             let mut transaction = connection.begin().await.expect("begun");

@@ -30,6 +30,7 @@ mod golden;
 mod hand_written;
 mod harden;
 mod history_table;
+mod index_options;
 mod init;
 mod inventory;
 mod invitations;

@@ -92,6 +92,7 @@ cases! {
     rename_role: Staff Page => Staff Page;
     required_with_default: Note => Note;
     uniques_and_indexes: Note => Note;
+    index_options: Note => Note;
     check_constraints: Event => Event;
     sensitive_columns: Patient Reading => Patient Reading;
 }
@@ -228,7 +229,9 @@ async fn migrated_catalog_equals_fresh_catalog_and_revert_restores_it() {
 async fn database(server: &Server, name: &str) -> PgConnection {
     let mut operator = connect(&server.url("operator", "postgres")).await;
     run(&mut operator, &format!("CREATE DATABASE evolve_{name}")).await.expect("a database");
-    connect(&server.url("operator", &format!("evolve_{name}"))).await
+    let mut connection = connect(&server.url("operator", &format!("evolve_{name}"))).await;
+    run(&mut connection, "CREATE EXTENSION btree_gist").await.expect("a trusted extension");
+    connection
 }
 
 fn from_nothing(schema: &Schema) -> Vec<Migration> {

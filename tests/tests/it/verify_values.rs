@@ -2,7 +2,7 @@
 
 use tenant_runtime::{
     TenantTable,
-    model::def::{ColumnDef, ScopeDef, SqlType, TableDef, TableName},
+    model::def::{ColumnDef, ScopeDef, SqlType, TableDef, TableName, UniqueScope},
     roles::{Admin, Member, Viewer},
     verify::{VerifyError, VerifyOptions, verify},
 };
@@ -306,7 +306,10 @@ async fn unique_columns_of_other_types_have_distinct_values() {
         .into();
     for (at, ty) in many {
         let name: &str = Box::leak(format!("column_{at}").into_boxed_str());
-        columns.push(ColumnDef { unique: true, ..ColumnDef::blank(name, SqlType::Custom(ty), false) });
+        columns.push(ColumnDef {
+            unique: Some(UniqueScope::Tenant),
+            ..ColumnDef::blank(name, SqlType::Custom(ty), false)
+        });
     }
     assert_clean(&[table("singles", columns)], TYPE_SQL, VerifyOptions::default()).await;
 }

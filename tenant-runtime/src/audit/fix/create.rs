@@ -4,7 +4,7 @@ use super::FixWriter;
 use crate::{
     audit::catalog::{Name, Object, grantee},
     ident::{literal, quoted},
-    model::schema::LogClasses,
+    model::schema::{LogClasses, QualifiedName, Table},
     sql::part,
 };
 
@@ -45,8 +45,11 @@ impl FixWriter<'_> {
             }
             Object::Index(table, name) => {
                 let found = self.table(table);
-                let index = found.and_then(|(_, table)| table.indexes.iter().find(|own| own.name.as_str() == name));
-                index.map(|index| part::index(&table.quoted(), index)).unwrap_or_default()
+                let create = |(own, table): (&QualifiedName, &Table)| {
+                    let index = table.indexes.iter().find(|own| own.name.as_str() == name)?;
+                    Some(part::index(own, index))
+                };
+                found.and_then(create).unwrap_or_default()
             }
             Object::Policy(table, name) => {
                 let found = self.table(table);

@@ -54,15 +54,24 @@ index_shape AS (
             'predicate', pg_get_expr(index.indpred, index.indrelid),
             'nulls_distinct', NOT index.indnullsnotdistinct,
             'usable', index.indisvalid AND index.indisready AND index.indislive,
-            -- Whether the index is plain: ascending, with the columns' collations and the default operator classes,
-            -- without expressions.
-            'plain', index.indexprs IS NULL AND NOT EXISTS (
-                SELECT
-                FROM unnest(index.indclass::oid[], index.indcollation::oid[], index.indoption::int2[], index.indkey::int2[])
-                    AS key (class, collated_by, flags, number)
-                JOIN pg_opclass AS class ON class.oid = key.class
-                JOIN pg_attribute AS attribute ON attribute.attrelid = index.indrelid AND attribute.attnum = key.number
-                WHERE NOT class.opcdefault OR key.flags <> 0 OR key.collated_by NOT IN (0, attribute.attcollation)
+            -- For each column that differs from the defaults: its collation, operator class and order.
+            'options', (
+                SELECT COALESCE(NULLIF(jsonb_agg(key.options ORDER BY key.place), jsonb_agg(''::text)), '[]')
+                FROM (
+                    SELECT key.place, concat_ws(
+                        ' ',
+                        CASE WHEN key.collated_by NOT IN (0, COALESCE(attribute.attcollation, 100))
+                            THEN (SELECT 'COLLATE ' || collname FROM pg_collation WHERE oid = key.collated_by) END,
+                        CASE WHEN NOT class.opcdefault THEN class.opcname END,
+                        CASE WHEN key.flags & 1 = 1 THEN 'DESC' END,
+                        CASE key.flags & 3 WHEN 1 THEN 'NULLS LAST' WHEN 2 THEN 'NULLS FIRST' END
+                    ) AS options
+                    FROM unnest(index.indclass::oid[], index.indcollation::oid[], index.indoption::int2[])
+                        WITH ORDINALITY AS key (class, collated_by, flags, place)
+                    JOIN pg_opclass AS class ON class.oid = key.class
+                    LEFT JOIN pg_attribute AS attribute
+                        ON attribute.attrelid = index.indrelid AND attribute.attnum = index.indkey[key.place - 1]
+                ) AS key
             )
         ) AS shape
     FROM relation
@@ -210,6 +219,11 @@ SELECT jsonb_build_object(
         'enforced', COALESCE((to_jsonb(entry) ->> 'conenforced')::boolean, true),
         'temporal', COALESCE((to_jsonb(entry) ->> 'conperiod')::boolean, false),
         'inherited', NOT entry.connoinherit OR con.contype <> 'c',
+        'operators', (
+            SELECT jsonb_agg(operator.oprname ORDER BY key.place)
+            FROM unnest(entry.conexclop) WITH ORDINALITY AS key (number, place)
+            JOIN pg_operator AS operator ON operator.oid = key.number
+        ),
         'index', CASE WHEN con.contype IN ('p', 'u', 'x') THEN shape.shape END
     ))
 )::text

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    analyze::expression_columns::may_read,
     ident::{Ident, literal, quoted},
     model::{
         def::{ColumnDef, ScopeDef, TableDef, TableName},
-        schema::Command,
+        schema::{Command, Index, IndexKind},
     },
     verify::{
         VerifyError,
@@ -164,17 +165,29 @@ impl Runner<'_> {
         let theirs = self.fixture.rows_of(def.name).find(|row| self.tenant_of(def, row) == Some(other));
         let Some(theirs) = theirs else { return };
         let (ScopeDef::Tenant { .. }, Some(table)) = (def.scope, self.row_factory.table(def)) else { return };
-        for key in &table.uniques {
+        let tenant = table.tenant_column();
+        let keys = table.uniques.iter().map(|key| key.columns.clone());
+        // The row must also satisfy the condition of the index, as the other row does.
+        let read_by = |index: &Index| {
+            let reads = |column: &Ident| {
+                index.columns().any(|name| name == column) || index.expressions().any(|text| may_read(text, column))
+            };
+            table.columns.iter().map(|column| column.name.clone()).filter(reads).collect::<Vec<_>>()
+        };
+        let indexes = table.indexes.iter().filter(|index| index.kind != IndexKind::Plain).map(read_by);
+        // A key without the tenant column is declared for the rows of all tenants.
+        for key in keys.chain(indexes).filter(|columns| columns.iter().any(|column| Some(column) == tenant)) {
             // References and the tenant column are rejected for other reasons.
             let is_tenant = |name| def.scope == ScopeDef::Tenant { column: name };
             let is_plain = |name: &str| {
                 let column = def.columns.iter().find(|column| column.name == name && !is_tenant(column.name));
                 column.is_some_and(|column| column.references.is_none() && !column.id)
             };
-            let plain: Vec<_> = key.columns.iter().map(Ident::as_str).filter(|name| is_plain(name)).collect();
+            let plain: Vec<_> = key.iter().map(Ident::as_str).filter(|name| is_plain(name)).collect();
             let mut row = template.clone();
             for column in def.columns.iter().filter(|column| plain.contains(&column.name)) {
                 row.values.insert(column.name, theirs.values.get(column.name).cloned().flatten());
+                row.listed.insert(column.name);
             }
             // Columns whose types have few values have the same values in both tenants.
             let is_taken = self.fixture.rows_of(def.name).any(|own| {

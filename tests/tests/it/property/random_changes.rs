@@ -1,8 +1,8 @@
 //! Random changes to a declaration, for the next version of a product.
 
 use tenant_runtime::model::def::{
-    CheckDef, ColumnDef, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef,
-    TimeoutsDef,
+    CheckDef, ColumnDef, IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, OnDelete, ReferenceDef, RoleDef, RuleDef,
+    ScopeDef, SqlType, TableDef, TableName, TenancyDef, TimeoutsDef, UniqueScope,
 };
 
 use super::{
@@ -136,12 +136,31 @@ fn with_other_scope_of_rows(mut tables: Tables, random: &mut Random) -> Tables {
     let place = at(&tables, random);
     let table = tables[place];
     let has = |name: &str| table.columns.iter().any(|column| column.name == name);
+    const N: IndexPartDef = IndexPartDef::column("n");
+    const B: IndexPartDef = IndexPartDef::column("b");
+    const PLAIN: IndexDef<'_> = IndexDef::blank(IndexKindDef::Plain, &[N, B]);
+    const UNIQUE: IndexDef<'_> = IndexDef::blank(IndexKindDef::UNIQUE, &[N, B]);
+    const LOWER: IndexPartDef = IndexPartDef { key: IndexKeyDef::Expression("lower(b)"), ..B };
+    const INDEXES: [&[IndexDef<'_>]; 5] = [
+        &[],
+        &[PLAIN, UNIQUE],
+        &[
+            IndexDef { parts: &[IndexPartDef { descending: true, ..N }, LOWER], ..PLAIN },
+            IndexDef { include: &["id"], ..UNIQUE },
+        ],
+        &[
+            IndexDef { condition: Some("n > 7 AND b IS NULL"), ..PLAIN },
+            IndexDef { condition: Some("n = 1"), ..UNIQUE },
+        ],
+        &[IndexDef { method: Some("brin"), ..PLAIN }, IndexDef { parts: &[LOWER, N], name: Some("Lower b"), ..UNIQUE }],
+    ];
     const CHECKS: [&[CheckDef]; 3] = [
         &[],
         &[CheckDef { name: None, condition: "n < 1000 OR b IS NOT NULL" }],
         &[CheckDef { name: Some("n and b"), condition: "(n IS NULL OR length(b) < 100)" }],
     ];
-    tables[place] = match random.below(4) {
+    tables[place] = match random.below(5) {
+        4 if is_plain(table) && has("n") && has("b") => leak(TableDef { indexes: random.pick(&INDEXES), ..*table }),
         3 if is_plain(table) && has("n") && has("b") => leak(TableDef { checks: random.pick(&CHECKS), ..*table }),
         0 if is_plain(table) && table.columns.iter().any(|column| column.name == "n") => {
             leak(TableDef { rules: if table.rules.is_empty() { RULES } else { &[] }, ..*table })
@@ -176,7 +195,8 @@ fn with_other_column(mut tables: Tables, random: &mut Random) -> Tables {
         let chosen = random.pick(&free);
         let column = &mut columns[chosen];
         // Columns that a condition names are not renamed.
-        let is_named = column.check.is_some() || !table.rules.is_empty() || !table.checks.is_empty();
+        let is_named =
+            column.check.is_some() || !table.rules.is_empty() || !table.checks.is_empty() || !table.indexes.is_empty();
         match random.below(9) {
             0 | 1 if is_named => {}
             0 => drop(columns.remove(chosen)),
@@ -198,7 +218,7 @@ fn with_other_column(mut tables: Tables, random: &mut Random) -> Tables {
                 column.default = if column.default.is_none() { Some("'z'") } else { None }
             }
             4 => column.default = if column.default.is_none() { Some("2") } else { None },
-            5 => column.unique = !column.unique,
+            5 => column.unique = if column.unique.is_none() { Some(UniqueScope::Tenant) } else { None },
             6 => column.index = !column.index,
             7 if column.ty == SqlType::Text => {
                 column.check = column.check.xor(Some("a <> 'no'")).filter(|_| column.name == "a")

@@ -2,7 +2,7 @@
 
 use tenant_runtime::model::def::{
     ColumnDef, LabelsDef, MembershipDef, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef, SqlType, TableDef,
-    TableName, TenancyDef,
+    TableName, TenancyDef, UniqueScope,
 };
 
 use super::{
@@ -90,7 +90,7 @@ fn column_def(column: &Column, old: Option<&Table>, table: &Table, version: &Ver
             Part::Link(id) | Part::Parent(id) => Some(target(id)),
             _ => None,
         },
-        unique: column.unique,
+        unique: column.unique.then_some(UniqueScope::Tenant),
         index: column.index,
         sensitive: column.sensitive,
         check: column.check.map(|template| condition(template, column.name)),
