@@ -84,7 +84,9 @@ const _: () = {
                             __column.check = ::core::option::Option::Some(
                                 "length(name) > 0",
                             );
-                            __column.unique = true;
+                            __column.unique = ::core::option::Option::Some(
+                                __rt::UniqueScope::Tenant,
+                            );
                             __column
                         },
                         {
@@ -112,8 +114,28 @@ const _: () = {
                         },
                     ]
                 },
-                uniques: &[&["name", "kind"]],
-                indexes: &[&["kind", "name"]],
+                indexes: &const {
+                    [
+                        __rt::IndexDef::blank(
+                            __rt::IndexKindDef::UNIQUE,
+                            &const {
+                                [
+                                    __rt::IndexPartDef::column("name"),
+                                    __rt::IndexPartDef::column("kind"),
+                                ]
+                            },
+                        ),
+                        __rt::IndexDef::blank(
+                            __rt::IndexKindDef::Plain,
+                            &const {
+                                [
+                                    __rt::IndexPartDef::column("kind"),
+                                    __rt::IndexPartDef::column("name"),
+                                ]
+                            },
+                        ),
+                    ]
+                },
                 ..__rt::TableDef::blank(
                     <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
                 )

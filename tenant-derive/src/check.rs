@@ -12,7 +12,7 @@ use crate::{
     ast::{Field, Table, ValueSource},
     constants,
     diag::Diag,
-    indexes, name, system_and_log,
+    index_checks, name, system_and_log,
 };
 
 /// Checks a table and returns its key field, or `None` after reporting an error.
@@ -30,7 +30,7 @@ pub(crate) fn check<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Fie
     names(diag, table);
     columns(diag, table);
     constants(diag, table);
-    indexes::check(diag, table);
+    index_checks::check(diag, table);
     checks(diag, table);
     key(diag, table)
 }

@@ -34,7 +34,11 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let name = attrs.table.as_ref().map_or_else(|| name::table(ident), LitStr::value);
     let set = [access(table, &own_tenancy, at), commands(table, &own_tenancy)].concat();
     let columns = table.columns().enumerate().map(|(i, field)| column(field, i, &own_tenancy));
-    let indexes = attrs.indexes.iter().map(|index| index.tokens(table));
+    let name_of = |ident: &Ident| {
+        let field = table.columns().find(|field| ident.unraw() == field.name());
+        field.map_or_else(|| ident.unraw().to_string(), Field::column)
+    };
+    let indexes = attrs.indexes.iter().map(|index| index.tokens(name_of));
     let indexes = (!attrs.indexes.is_empty()).then(|| quote!(indexes: &const { [#(#indexes),*] },));
     let checks = checks(table);
     // The inline constants keep rustc from promoting the referenced values, for which it would copy and evaluate them once more.

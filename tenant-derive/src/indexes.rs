@@ -1,7 +1,7 @@
-//! `unique(…)`, `index(…)` and `exclude(…)` on a struct: parsing, checks and declarations.
+//! `unique(…)`, `index(…)` and `exclude(…)` on a struct: parsing and declarations.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens as _, quote};
+use quote::quote;
 use syn::{
     LitStr, Token,
     ext::IdentExt as _,
@@ -9,11 +9,8 @@ use syn::{
 };
 
 use crate::{
-    access::field_suggestion,
-    ast::Table,
     diag::Diag,
     item::{Item, suggestion},
-    name,
 };
 
 /// A unique constraint, an index or an exclusion constraint.
@@ -23,10 +20,10 @@ pub(crate) struct IndexAttr {
     pub(crate) parts: Vec<PartAttr>,
     pub(crate) include: Vec<Ident>,
     pub(crate) condition: Option<LitStr>,
-    name: Option<LitStr>,
-    method: Option<LitStr>,
+    pub(crate) name: Option<LitStr>,
+    pub(crate) method: Option<LitStr>,
     pub(crate) global: Option<Ident>,
-    nulls_not_distinct: Option<Ident>,
+    pub(crate) nulls_not_distinct: Option<Ident>,
 }
 
 /// A column or an expression, with the words that follow it.
@@ -35,7 +32,7 @@ pub(crate) struct PartAttr {
     ops: Option<LitStr>,
     descending: bool,
     nulls_first: Option<bool>,
-    operator: Option<LitStr>,
+    pub(crate) operator: Option<LitStr>,
 }
 
 /// The rows among which the value of a field is unique: `unique` or `unique = "global"`.
@@ -136,7 +133,7 @@ impl IndexAttr {
         Ok(())
     }
 
-    fn has_options(&self) -> bool {
+    pub(crate) fn has_options(&self) -> bool {
         let texts = [&self.condition, &self.name, &self.method].iter().any(|text| text.is_some());
         let flags = [&self.global, &self.nulls_not_distinct].iter().any(|flag| flag.is_some());
         texts || flags || !self.include.is_empty() || self.parts.iter().any(PartAttr::has_options)
@@ -150,12 +147,10 @@ impl IndexAttr {
     }
 
     /// Writes the declaration.
-    pub(crate) fn tokens(&self, table: &Table<'_>) -> TokenStream {
-        let column = |ident: &Ident| {
-            let field = table.columns().find(|field| ident.unraw() == field.name());
-            field.map_or_else(|| ident.unraw().to_string(), |field| field.column())
-        };
-        let parts = self.parts.iter().map(|part| part.tokens(column));
+    ///
+    /// `column` returns the name of a field's column.
+    pub(crate) fn tokens(&self, column: impl Fn(&Ident) -> String) -> TokenStream {
+        let parts = self.parts.iter().map(|part| part.tokens(&column));
         let nulls_not_distinct = self.nulls_not_distinct.is_some();
         let kind = match (self.key.to_string().as_str(), &self.global) {
             ("index", _) => quote!(__rt::IndexKindDef::Plain),
@@ -173,7 +168,7 @@ impl IndexAttr {
         let texts = [("name", &self.name), ("condition", &self.condition), ("method", &self.method)];
         let mut set: Vec<_> = texts.into_iter().filter_map(|(key, text)| option(key, text.as_ref())).collect();
         if !self.include.is_empty() {
-            let columns = self.include.iter().map(column);
+            let columns = self.include.iter().map(&column);
             set.push(quote!(include: &[#(#columns),*]));
         }
         if set.is_empty() { blank } else { quote!(__rt::IndexDef { #(#set,)* ..#blank }) }
@@ -241,97 +236,4 @@ fn option(key: &str, text: Option<&LitStr>) -> Option<TokenStream> {
 
 fn expected_comma(error: &syn::Error) -> syn::Error {
     syn::Error::new(error.span(), "expected `,`\nhelp: separate fields and options with commas")
-}
-
-/// Checks the indexes of a struct.
-pub(crate) fn check(diag: &Diag, table: &Table<'_>) {
-    for field in table.columns() {
-        if let Some(global) = field.attrs.unique.as_ref().and_then(|unique| unique.global.as_ref()) {
-            global_fits(diag, table, global);
-        }
-    }
-    for index in &table.attrs.indexes {
-        check_options(diag, table, index);
-        let mut listed = Vec::new();
-        let columns = index.parts.iter().filter_map(|part| part.column.as_ref().ok()).chain(&index.include);
-        for ident in columns {
-            check_field(diag, table, ident, listed.contains(&ident));
-            listed.push(ident);
-        }
-    }
-}
-
-fn check_options(diag: &Diag, table: &Table<'_>, index: &IndexAttr) {
-    let IndexAttr { key, parts, .. } = index;
-    let is = |word: &str| key == word;
-    if parts.is_empty() || parts.len() == 1 && !index.has_options() && !is("exclude") {
-        diag.error(
-            key,
-            format_args!("`{key}` on a struct requires at least two fields, or an option"),
-            format_args!("for one column write `#[tenant({key})]` on the field"),
-        );
-    }
-    for text in [&index.condition, &index.method].into_iter().flatten() {
-        if text.value().trim().is_empty() {
-            diag.error(text, "the text is empty", "write a value, or remove the option");
-        }
-    }
-    if let Some(text) = &index.name
-        && let Some(problem) = name::problem(&text.value())
-    {
-        let shown = name::shown(&text.value());
-        let help = "set another name, or remove `name` for the default";
-        diag.error(text, format_args!("the name `{shown}` {problem}"), help);
-    }
-    for flag in [&index.global, &index.nulls_not_distinct].into_iter().flatten().filter(|_| !is("unique")) {
-        let help = format!("write `unique(…, {flag})`; if `{flag}` is a field, write `r#{flag}`");
-        diag.error(flag, format_args!("`{flag}` is an option of `unique`, and not of `{key}`"), help);
-    }
-    if let Some(global) = index.global.as_ref().filter(|_| is("unique")) {
-        global_fits(diag, table, global);
-    }
-    for part in parts {
-        let at = match &part.column {
-            Ok(ident) => ident.to_token_stream(),
-            Err(text) => text.to_token_stream(),
-        };
-        if part.operator.is_none() && is("exclude") {
-            diag.error(
-                at,
-                "no operator",
-                "write the operator that compares two rows: `exclude(room with \"=\", during with \"&&\")`",
-            );
-        } else if let Some(operator) = part.operator.as_ref().filter(|_| !is("exclude")) {
-            diag.error(
-                operator,
-                format_args!("`with` is not valid in `{key}`"),
-                "write `exclude(…)`, or remove `with`",
-            );
-        }
-    }
-}
-
-/// Checks that there are tenants between which a value can be unique.
-fn global_fits(diag: &Diag, table: &Table<'_>, at: impl quote::ToTokens) {
-    let whole = if table.attrs.global.is_some() {
-        "the rows of a `global` table belong to no tenant"
-    } else if table.is_root() && table.fields.iter().filter(|field| field.id).count() == 1 {
-        "each row of the tenants table is a tenant"
-    } else {
-        return;
-    };
-    diag.error(at, format_args!("{whole}, so `unique` compares all rows"), "remove `global`");
-}
-
-fn check_field(diag: &Diag, table: &Table<'_>, ident: &Ident, again: bool) {
-    let written = ident.unraw().to_string();
-    if again {
-        diag.error(ident, format_args!("duplicate field `{written}`"), "list each field once");
-    } else if !table.columns().any(|field| field.name() == written) {
-        diag.error(
-            ident,
-            format_args!("`{}` has no column field `{written}`", table.ident),
-            field_suggestion(table, &written, "list fields of the struct without `skip`"),
-        );
-    }
 }

@@ -21,6 +21,7 @@ mod diag;
 mod enums;
 mod expand;
 mod fallback;
+mod index_checks;
 mod indexes;
 mod item;
 mod keys;
