@@ -74,6 +74,15 @@ fn scope(diag: &Diag, table: &Table<'_>) {
 fn parent_field(diag: &Diag, table: &Table<'_>, parent: &LitStr) {
     let purpose = "`parent` names the field that references the parent row, whose tenant the row belongs to";
     let Some(field) = existing(diag, table, parent, "be the parent field", purpose) else { return };
+    if let Some(path) = &field.attrs.references
+        && (path.is_ident(table.ident) || path.is_ident("Self"))
+    {
+        diag.error(
+            path,
+            format_args!("a row of `{}` cannot get its tenant from another row of `{}`", table.ident, table.ident),
+            "name the field that references another table in `parent`, or replace `parent` by `org = \"…\"`",
+        );
+    }
     if !field.attrs.keys.iter().any(|key| key == "references") {
         diag.error(
             parent,
@@ -354,7 +363,7 @@ fn partitions(diag: &Diag, table: &Table<'_>) {
     if !table.attrs.mentions("org") {
         diag.error(
             partitions,
-            "`partition_by_hash` requires a tenant column, and the table has none",
+            "`partition_by_hash` requires the tenant column in the primary key, and the struct has no tenant column",
             "remove `partition_by_hash`, or add `org = \"…\"`",
         );
     }

@@ -99,6 +99,12 @@ impl<'a> Table<'a> {
         self.fields.iter().find(|field| field.part == ValueSource::Tenant)
     }
 
+    /// Returns the field that references the row's parent, with the parent's struct.
+    pub(crate) fn parent(&self) -> Option<(&Field<'a>, &Path)> {
+        let field = self.columns().find(|field| field.part == ValueSource::Parent)?;
+        Some((field, field.attrs.references.as_ref()?))
+    }
+
     /// Returns the column field that an attribute names.
     pub(crate) fn named(&self, name: &LitStr) -> Option<&Field<'a>> {
         let name = name.value();

@@ -34,6 +34,9 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let name = attrs.table.as_ref().map_or_else(|| name::table(ident), LitStr::value);
     let set = [access(table, &own_tenancy, at), commands(table, &own_tenancy)].concat();
     let columns = table.columns().enumerate().map(|(i, field)| column(field, i, &own_tenancy));
+    // The tenant column, which no field has, comes last: views find the columns of fields by their positions.
+    let tenant = table.parent().map(|(_, path)| quote_spanned!(path.span()=> __rt::tenant_of_parent::<#path>()));
+    let columns = columns.chain(tenant);
     let name_of = |ident: &Ident| {
         let field = table.columns().find(|field| ident.unraw() == field.name());
         field.map_or_else(|| ident.unraw().to_string(), Field::column)
@@ -99,8 +102,9 @@ fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream
     if let Some(field) = table.tenant() {
         let (ty, column) = (field.ty, field.column());
         set.push(quote_spanned!(at=> scope: __rt::tenant_scope::<#ty, #tenancy>(#column)));
-    } else if let Some((_, column)) = attrs.parent.as_ref().and_then(column) {
-        set.push(quote!(scope: __rt::ScopeDef::Parent { column: #column }));
+    } else if let Some((field, path)) = table.parent() {
+        let column = field.column();
+        set.push(quote_spanned!(path.span()=> scope: __rt::parent_scope::<#path>(#column)));
     } else if let Some(path) = &attrs.visible_through {
         let through = quote_spanned!(path.span()=> <#path as __rt::TenantTable>::TABLE_NAME);
         set.push(quote!(scope: __rt::ScopeDef::Shared { through: #through }));

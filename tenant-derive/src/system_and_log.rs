@@ -11,8 +11,9 @@ pub(crate) fn check(diag: &Diag, table: &Table<'_>) {
 /// Checks the table of the change log: its rows belong to a tenant, and only the trigger writes them.
 fn change_log(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
-    for key in ["change_log", "track_changes"] {
-        if let (Some(written), false) = (attrs.written(key), attrs.mentions("org")) {
+    let has_tenant = attrs.mentions("org") || attrs.mentions("parent");
+    for (key, is_possible) in [("change_log", attrs.mentions("org")), ("track_changes", has_tenant)] {
+        if let (Some(written), false) = (attrs.written(key), is_possible) {
             diag.error(
                 written,
                 format_args!("`{key}` requires a tenant column, and `{}` has none", table.ident),

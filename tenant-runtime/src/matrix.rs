@@ -318,13 +318,16 @@ pub(crate) fn may(tenancy: &TenancyDef, role: &str, needed: Option<&str>) -> boo
 
 /// Returns whether a command can include a column for any role.
 pub(crate) fn is_covered(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
-    let is_tenant = def.scope == ScopeDef::Tenant { column: column.name };
-    let is_parent = def.scope == ScopeDef::Parent { column: column.name };
-    let is_from_context = is_tenant || def.owner == Some(column.name);
+    let is_owner = def.owner == Some(column.name);
+    let (is_set, is_fixed) = match def.scope {
+        ScopeDef::Tenant { column: tenant } => (tenant == column.name, tenant == column.name),
+        ScopeDef::Parent { column: parent, tenant } => (false, [parent, tenant].contains(&column.name)),
+        ScopeDef::Shared { .. } | ScopeDef::Global => (false, false),
+    };
     match command {
         Command::Select => true,
-        Command::Insert => is_from_context || column.app_assigned,
-        Command::Update => !is_from_context && !is_parent && !column.id,
+        Command::Insert => is_set || is_owner || column.app_assigned,
+        Command::Update => !is_fixed && !is_owner && !column.id,
         Command::Delete => false,
     }
 }
@@ -358,7 +361,10 @@ pub(crate) fn system_may_use(def: &TableDef, command: Command, column: &ColumnDe
         Command::Update => column.update,
         Command::Delete => None,
     };
-    system_may(def, command) && role != Some(NO_ROLE) && is_covered(def, column, command)
+    // Without a tenant in the context, a job names the tenant of a new row.
+    let names_tenant = command == Command::Insert
+        && matches!(def.scope, ScopeDef::Parent { tenant, .. } if tenant == column.name);
+    system_may(def, command) && role != Some(NO_ROLE) && (names_tenant || is_covered(def, column, command))
 }
 
 /// Returns whether functions replace a command, so that no member's role has its privilege: only functions change

@@ -5,13 +5,13 @@ mod text;
 
 pub use self::error::WhyError;
 use crate::{
-    analyze::check,
+    analyze::{check, row_reference},
     db::set_local,
     error::server_error,
     ident::{Ident, literal, quoted},
     matrix::{is_by_function, may},
     model::{
-        def::{ScopeDef, TableDef, TenancyDef},
+        def::{TableDef, TenancyDef},
         names,
         schema::{Command, Condition, Policy, QualifiedName, Schema, Table},
         sql_type::SqlType,
@@ -256,20 +256,20 @@ async fn ask(session: &mut Session, why: &mut Why, schema: &Schema, def: &TableD
     check_keys(session, def, row).await?;
     let table = why.table.quoted();
     // Rows of several tenants can have the same key; the row of the question's tenant comes first.
-    let order = match def.scope {
-        ScopeDef::Tenant { column } => {
-            format!("ORDER BY {}::text IS DISTINCT FROM {} ", quoted(column), literal(&row.tenant))
-        }
-        _ => String::new(),
-    };
+    let order = def.tenant_column().map(|column| {
+        format!("ORDER BY {}::text IS DISTINCT FROM {} ", quoted(column), literal(&row.tenant))
+    });
+    let order = order.unwrap_or_default();
+    // The copy has the name of the table, because a condition can contain that name.
+    let copy_name = format!("pg_temp.{}", why.table.table.quoted());
     let copy = format!(
-        "CREATE TEMPORARY TABLE why_this_row ON COMMIT DROP AS SELECT * FROM {table} WHERE {}::text = {} {order}LIMIT 1; \
-         GRANT SELECT ON pg_temp.why_this_row TO PUBLIC",
+        "CREATE TEMPORARY TABLE {copy_name} ON COMMIT DROP AS SELECT * FROM {table} WHERE {}::text = {} {order}LIMIT 1; \
+         GRANT SELECT ON {copy_name} TO PUBLIC",
         quoted(id),
         literal(&row.key)
     );
     session.run(&copy).await?;
-    let count = session.row("SELECT count(*)::text FROM pg_temp.why_this_row").await?;
+    let count = session.row(&format!("SELECT count(*)::text FROM {copy_name}")).await?;
     if count.first().and_then(Option::as_deref) != Some("1") {
         let help = format!("`--row` requires a value of the column `{id}`");
         return Err(unknown("row", &row.key, help));
@@ -286,12 +286,8 @@ async fn ask(session: &mut Session, why: &mut Why, schema: &Schema, def: &TableD
         acting += &format!("{}; ", set_local(name, value.map_or("", String::as_str)));
     }
     for part in why.policies.iter_mut().flat_map(|decision| &mut decision.parts) {
-        // The alias is the table's name, because a condition can contain that name.
-        let asked = format!(
-            "ROLLBACK TO probe; {acting}SELECT (({}) IS TRUE)::text FROM pg_temp.why_this_row AS {}",
-            part.condition.sql,
-            why.table.table.quoted()
-        );
+        let condition = row_reference::in_schema(&part.condition.sql, &why.table, "pg_temp");
+        let asked = format!("ROLLBACK TO probe; {acting}SELECT (({condition}) IS TRUE)::text FROM {copy_name}");
         let found = session.row(&asked).await?;
         part.holds = Some(found.first().and_then(Option::as_deref) == Some("true"));
     }

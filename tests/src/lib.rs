@@ -244,7 +244,8 @@ impl Tenant {
             .execute(&mut *admin)
             .await
             .expect("an employee");
-        run("INSERT INTO app.comments (task_id, written_by, body) VALUES ($1, $2, 'why?')")
+        run("INSERT INTO app.comments (organization_id, task_id, written_by, body) VALUES ($1, $2, $3, 'why?')")
+            .bind(self.id)
             .bind(self.task)
             .bind(self.member)
             .execute(&mut *admin)

@@ -147,11 +147,11 @@ impl ChangeLog {
         tenancy: &Tenancy,
         findings: &mut Findings,
     ) -> Option<Trigger> {
-        let (ScopeDef::Tenant { column: tenant }, Some(id)) = (def.scope, row_id(def)) else {
+        let (Some(tenant), Some(id)) = (def.tenant_column(), row_id(def)) else {
             findings.error(
                 place(def),
                 format!("`track_changes` requires a tenant column, and `{}` has none", def.rust_name),
-                "add a tenant column, `org = \"…\"`, or remove `track_changes`",
+                "add `org = \"…\"` or `parent = \"…\"`, or remove `track_changes`",
             );
             return None;
         };

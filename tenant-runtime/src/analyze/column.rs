@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlparser::ast::Expr;
 
 use super::{
-    expression_columns,
+    Known, expression_columns,
     finding::{Findings, field_place, place},
     id_columns, ident, list, row_id,
     sql_expr::{self, Parsed},
@@ -21,7 +21,7 @@ use crate::model::{
 const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
 /// Lowers the columns; `None` if the name or the type of a column is invalid.
-pub(super) fn columns(def: &TableDef, findings: &mut Findings) -> Option<Vec<Column>> {
+pub(super) fn columns(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) -> Option<Vec<Column>> {
     let mut names = BTreeSet::new();
     let columns: Vec<_> = def
         .columns
@@ -30,8 +30,8 @@ pub(super) fn columns(def: &TableDef, findings: &mut Findings) -> Option<Vec<Col
             let place = field_place(def, column);
             let name = ident(column.name, "column", &place, findings)?;
             if !names.insert(column.name) {
-                let message = format!("two fields map to the column `{name}`");
-                findings.error(place, message, "give one of them another name: `#[tenant(column = \"…\")]`");
+                let (message, help) = same_name(def, column);
+                findings.error(place, message, help);
                 return None;
             }
             if SYSTEM_COLUMNS.contains(&column.name) {
@@ -55,13 +55,32 @@ pub(super) fn columns(def: &TableDef, findings: &mut Findings) -> Option<Vec<Col
                     .ok()?,
                 ty => Expression::trusted(ty.sql_name()?),
             };
-            let default = default(def, column, &place, findings);
+            let default = default(def, column, tenancy, &place, findings);
             check_sensitive(def, column, &place, findings);
             let (comment, nullable, sensitive) = (column.doc.trim().to_owned(), column.nullable, column.sensitive);
             Some(Column { name, comment, ty, nullable, default, sensitive })
         })
         .collect();
     (columns.len() == def.columns.len()).then_some(columns)
+}
+
+/// Describes a column name that occurs twice.
+fn same_name(def: &TableDef, column: &ColumnDef) -> (String, &'static str) {
+    let name = column.name;
+    match def.parent_column().filter(|_| def.is_tenant_column(column)) {
+        Some(parent) => (
+            format!(
+                "`{name}` is also the name of the tenant column, which `parent = \"{}\"` adds to the table",
+                parent.field
+            ),
+            "give the field another column: `#[tenant(column = \"…\")]`; or, if the field holds the tenant ID, replace `parent` by \
+             `org`",
+        ),
+        None => (
+            format!("two fields map to the column `{name}`"),
+            "give one of them another name: `#[tenant(column = \"…\")]`",
+        ),
+    }
 }
 
 /// Reports an abbreviation for an integer with a sequence: the sequence would not be declared.
@@ -82,7 +101,7 @@ fn check_serial(text: &str, place: &str, findings: &mut Findings) {
 
 /// Reports a tenant column without statistics: the policies compare it in every statement.
 fn check_sensitive(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut Findings) {
-    if column.sensitive && def.scope == (ScopeDef::Tenant { column: column.name }) {
+    if column.sensitive && def.is_tenant_column(column) {
         findings.error(
             place,
             format!("the tenant column `{}` cannot be `sensitive`: every plan depends on its statistics", column.name),
@@ -91,7 +110,17 @@ fn check_sensitive(def: &TableDef, column: &ColumnDef, place: &str, findings: &m
     }
 }
 
-fn default(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut Findings) -> Option<ColumnDefault> {
+fn default(
+    def: &TableDef,
+    column: &ColumnDef,
+    tenancy: &Tenancy,
+    place: &str,
+    findings: &mut Findings,
+) -> Option<ColumnDefault> {
+    if def.filled_tenant_column().is_some_and(|tenant| tenant.name == column.name) {
+        let in_context = Expression::in_context(tenancy.def.tenant_setting, &tenancy.key_type);
+        return Some(ColumnDefault::Expression(in_context));
+    }
     match (column.default, column.ty) {
         (Some(text), ty) => match sql_expr::parsed(text) {
             Ok(Parsed { expression, tree }) => {
@@ -136,7 +165,7 @@ fn check_default(text: &str, default: &Expr, ty: SqlType, place: &str, findings:
 /// and its values have no other source.
 fn is_generated(def: &TableDef, column: &ColumnDef) -> bool {
     // A primary key that is the tenant column gets its value from the context, or from the referenced tenant table.
-    let from_context = def.scope == (ScopeDef::Tenant { column: column.name })
+    let from_context = def.is_tenant_column(column)
         && (def.insert.is_some() || column.references.is_some());
     column.id && !column.app_assigned && id_columns(def).len() == 1 && !from_context
 }
@@ -149,13 +178,18 @@ pub(super) fn is_filled_by_database(def: &TableDef, column: &ColumnDef) -> bool 
 
 /// Finds the tenant column: `Some(None)` if the table has none, `None` after an error.
 #[expect(clippy::option_option, reason = "the outer `None` is an error, the inner one a table without a tenant column")]
-pub(super) fn tenant<'d>(
-    def: &'d TableDef,
+pub(super) fn tenant(
+    def: &'static TableDef,
+    known: &Known,
     tenancy: &Tenancy,
     findings: &mut Findings,
-) -> Option<Option<&'d ColumnDef>> {
-    let ScopeDef::Tenant { column: name } = def.scope else { return Some(None) };
-    let Some(column) = def.columns.iter().find(|column| column.name == name) else {
+) -> Option<Option<&'static ColumnDef>> {
+    let columns: &'static [ColumnDef] = def.columns;
+    if let ScopeDef::Parent { column, .. } = def.scope {
+        check_parent(def, column, known, findings)?;
+    }
+    let Some(name) = def.tenant_column() else { return Some(None) };
+    let Some(column) = columns.iter().find(|column| column.name == name) else {
         findings.error(
             place(def),
             format!("the tenant column of `{}` is declared as `{name}`, but there is no such column", def.rust_name),
@@ -178,6 +212,40 @@ pub(super) fn tenant<'d>(
         );
     }
     Some(Some(column))
+}
+
+/// Checks that each row of a table with `parent` has a parent, and gets its tenant from it; `None` if no tenant column can
+/// be derived.
+fn check_parent(def: &TableDef, column: &str, known: &Known, findings: &mut Findings) -> Option<()> {
+    let found = def.parent_column();
+    let target = found.and_then(|column| column.references).and_then(|reference| known.referenced(reference));
+    let Some((_, target)) = target.filter(|(_, target)| target.tenant_column().is_some()) else {
+        findings.error(
+            place(def),
+            format!(
+                "`{}` gets its tenant from `{column}`, which does not reference a table with a tenant column",
+                def.rust_name
+            ),
+            "add `references = …` to that field, with a struct that has `org = \"…\"` or `parent = \"…\"`",
+        );
+        return None;
+    };
+    if row_id(target).map(|id| id.name) == target.tenant_column() {
+        findings.error(
+            place(def),
+            format!("`{}` gets its tenant from `{column}`, which references the tenant itself", def.rust_name),
+            format!("replace `parent = \"{column}\"` by `org = \"{column}\"`"),
+        );
+        return None;
+    }
+    if found.is_some_and(|column| column.nullable) {
+        findings.error(
+            place(def),
+            format!("a row of `{}` whose `{column}` is NULL would belong to no tenant", def.rust_name),
+            "use the key type itself instead of an `Option`",
+        );
+    }
+    Some(())
 }
 
 /// Finds the primary key column; if the key has two columns, the column other than the tenant column.

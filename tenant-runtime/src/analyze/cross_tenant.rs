@@ -114,7 +114,7 @@ fn policy(def: &TableDef, command: Command, of_tenant: &Expression, tenancy: &Te
 fn is_granted(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
     match command {
         Command::Select => column.select != Some(NO_ROLE),
-        Command::Insert => def.is_inserted(column) && column.insert != Some(NO_ROLE),
+        Command::Insert => def.is_inserted_by_system(column) && column.insert != Some(NO_ROLE),
         Command::Update => def.is_changed(column) && column.update != Some(NO_ROLE),
         Command::Delete => false,
     }

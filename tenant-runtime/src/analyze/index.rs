@@ -222,7 +222,7 @@ fn warn_unused(def: &TableDef, declared: &IndexDef<'_>, method: &str, place: &st
     }
     let is_of_tenant = |part: &&IndexPartDef| {
         let IndexKeyDef::Column(name) = part.key else { return false };
-        def.scope == ScopeDef::Tenant { column: name }
+        def.tenant_column() == Some(name)
     };
     let Some(part) = declared.parts.iter().find(|part| !is_of_tenant(part)) else { return };
     let is_unused = match part.key {

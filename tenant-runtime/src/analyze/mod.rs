@@ -249,15 +249,15 @@ fn ident(name: &str, what: &str, place: &str, findings: &mut Findings) -> Option
 /// Derives one table from its declaration; `None` if an error prevents it.
 fn table(
     name: &QualifiedName,
-    def: &TableDef,
+    def: &'static TableDef,
     known: &Known,
     membership: Option<&membership::Membership>,
     log: Option<&change_log::ChangeLog>,
     tenancy: &tenancy::Tenancy,
     findings: &mut Findings,
 ) -> Option<Table> {
-    let columns = column::columns(def, findings)?;
-    let tenant = column::tenant(def, tenancy, findings)?;
+    let tenant = column::tenant(def, known, tenancy, findings)?;
+    let columns = column::columns(def, tenancy, findings)?;
     column::id(def, tenant, findings)?;
     let foreign_keys = reference::foreign_keys(def, tenant, known, tenancy, findings);
     let rows = predicates::rows(def, tenant, known, membership, tenancy, findings);
@@ -269,7 +269,7 @@ fn table(
         comment: def.doc.trim().to_owned(),
         scope: match def.scope {
             ScopeDef::Tenant { column } => Scope::Tenant(column_ident(column)),
-            ScopeDef::Parent { column } => Scope::Parent(column_ident(column)),
+            ScopeDef::Parent { column, .. } => Scope::Parent(column_ident(column)),
             ScopeDef::Shared { .. } => Scope::Shared,
             ScopeDef::Global => Scope::Global,
         },
@@ -297,12 +297,8 @@ fn column_ident(name: &str) -> Ident {
 
 /// Returns the columns of the primary key, the tenant column first.
 fn id_columns(def: &TableDef) -> Vec<&ColumnDef> {
-    let tenant = match def.scope {
-        ScopeDef::Tenant { column } => Some(column),
-        _ => None,
-    };
     let mut columns: Vec<_> = def.columns.iter().filter(|column| column.id).collect();
-    columns.sort_by_key(|column| Some(column.name) != tenant);
+    columns.sort_by_key(|column| !def.is_tenant_column(column));
     columns
 }
 

@@ -51,8 +51,8 @@ pub(super) fn check(known: &Known, membership: Option<&Membership>, findings: &m
                 other => reads(def, other, known, membership),
             };
             for read in reads {
-                // The policies of every command read the table in which the tenant is looked up, as
-                // the policies of SELECT do.
+                // The policies of every command read the table in which the tenant or the parent is looked up, as the
+                // policies of SELECT do.
                 if command != Command::Select && !read.is_condition {
                     continue;
                 }
@@ -76,11 +76,11 @@ fn reads(def: &TableDef, command: Command, known: &Known, membership: Option<&Me
         return Vec::new();
     }
     let scope = match def.scope {
-        ScopeDef::Parent { column } => {
-            let column = def.columns.iter().find(|candidate| candidate.name == column);
+        ScopeDef::Parent { .. } => {
             let read =
                 |column: &ColumnDef| Some((column.references?.table, format!("`parent = \"{}\"`", column.field)));
-            column.and_then(read)
+            let hides = |target: &TableName| known.table(*target).is_some_and(|parent| known.filters_rows(parent));
+            def.parent_column().and_then(read).filter(|(target, _)| hides(target))
         }
         ScopeDef::Shared { through } => {
             let members = known.table(through);

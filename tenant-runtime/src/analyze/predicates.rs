@@ -32,6 +32,8 @@ pub(super) struct RowPredicates {
     pub(super) exceptions: Vec<String>,
     /// The condition that the context is signed; `None` if the restrictive policy checks it, or if contexts are not signed.
     pub(super) signed: Option<Condition>,
+    /// The condition for the rows whose parent the user in the context sees; `None` if all roles see all parents.
+    parent: Option<Condition>,
     /// The condition for the rows that the user in the context sees.
     visibility: Option<Condition>,
     /// The condition for the rows that the user in the context owns.
@@ -45,7 +47,7 @@ impl RowPredicates {
     /// Returns the conditions on existing rows.
     pub(super) fn using(&self, command: Command, own_only: bool) -> Vec<Condition> {
         let owner = self.owner.iter().filter(|_| own_only);
-        let conditions = [&self.tenant].into_iter().chain(&self.visibility).chain(owner);
+        let conditions = [&self.tenant].into_iter().chain(&self.parent).chain(&self.visibility).chain(owner);
         conditions.chain(self.custom(command, false)).cloned().collect()
     }
 
@@ -54,13 +56,18 @@ impl RowPredicates {
         // The user who inserts a row becomes its owner; other users can be allowed to update it.
         let owner = self.owner.iter().filter(|_| own_only || command == Command::Insert);
         let visibility = self.visibility.iter().filter(|_| command != Command::Insert);
-        let conditions = [&self.tenant].into_iter().chain(visibility).chain(owner);
+        let conditions = [&self.tenant].into_iter().chain(&self.parent).chain(visibility).chain(owner);
         conditions.chain(self.custom(command, true)).cloned().collect()
     }
 
     /// Returns whether the table has a visibility column, so that a member might not see all rows of the tenant.
     pub(super) fn have_visibility(&self) -> bool {
         self.visibility.is_some()
+    }
+
+    /// Returns whether a member might not see the parents of all rows of the tenant.
+    pub(super) fn have_hidden_parents(&self) -> bool {
+        self.parent.is_some()
     }
 
     /// Returns whether the table has an owner column, in which a new row has to name the user.
@@ -70,7 +77,7 @@ impl RowPredicates {
 
     /// Returns whether a role with SELECT might see only some of the tenant's rows.
     pub(super) fn are_filtered(&self) -> bool {
-        self.have_visibility() || self.custom(Command::Select, false).next().is_some()
+        self.have_visibility() || self.have_hidden_parents() || self.custom(Command::Select, false).next().is_some()
     }
 
     fn custom(&self, command: Command, check: bool) -> impl Iterator<Item = &Condition> {
@@ -89,6 +96,7 @@ pub(super) fn rows(
     findings: &mut Findings,
 ) -> RowPredicates {
     let of_tenant = of_tenant(def, tenant, known, membership, tenancy, findings);
+    let parent = visible_parent(def, known, tenancy, findings);
     let owner = owner(def, tenancy, findings);
     let visibility = visibility(def, owner.as_ref(), findings);
     let restrictive = match (def.scope, membership, tenant) {
@@ -108,7 +116,7 @@ pub(super) fn rows(
     };
     let exceptions = exceptions.into_iter().map(|(role, _)| describe(role)).collect();
     let custom = custom(def, known, tenancy, findings);
-    RowPredicates { tenant: of_tenant, restrictive, exceptions, signed, visibility, owner, custom }
+    RowPredicates { tenant: of_tenant, restrictive, exceptions, signed, parent, visibility, owner, custom }
 }
 
 /// Returns the conditions for the two roles that work across tenants: the function owner, whose functions check the
@@ -155,20 +163,16 @@ fn of_tenant(
     tenancy: &Tenancy,
     findings: &mut Findings,
 ) -> Condition {
-    // A missing tenant column or parent has been reported as a finding, so no schema is generated.
+    // A missing tenant column has been reported as a finding, so no schema is generated.
     let no_rows = || Expression::trusted("false");
     match def.scope {
-        ScopeDef::Tenant { .. } => Condition::new(
+        ScopeDef::Tenant { .. } | ScopeDef::Parent { .. } => Condition::new(
             ConditionKind::Tenant,
             tenant.map_or_else(no_rows, |column| {
                 signed_conditions::is_of_tenant(&column_ident(column.name), membership.is_some(), tenancy)
             }),
         ),
         ScopeDef::Global => Condition::new(ConditionKind::All, Expression::trusted("true")),
-        ScopeDef::Parent { column } => Condition::new(
-            ConditionKind::ParentTenant,
-            parent(def, column, known, tenancy, findings).unwrap_or_else(no_rows),
-        ),
         ScopeDef::Shared { through } => {
             let member =
                 membership.filter(|membership| known.table(through).is_some_and(|def| membership.is_table(def)));
@@ -207,56 +211,52 @@ fn shared(
     )))
 }
 
-/// Derives the condition that the parent of a row belongs to the tenant. The parent table's
-/// policies apply to the subquery as well.
-fn parent(
-    def: &TableDef,
-    column: &str,
-    known: &Known,
-    tenancy: &Tenancy,
-    findings: &mut Findings,
-) -> Option<Expression> {
-    let found = def.columns.iter().find(|candidate| candidate.name == column);
-    let target = found.and_then(|column| column.references).and_then(|reference| known.referenced(reference));
-    let tenant = target.and_then(|(_, target)| match target.scope {
-        ScopeDef::Tenant { column } => Some(column),
-        _ => None,
-    });
-    let (Some((name, target)), Some(tenant)) = (target, tenant) else {
-        findings.error(
-            place(def),
-            format!(
-                "`{}` gets its tenant from `{column}`, which does not reference a table with a tenant column",
-                def.rust_name
-            ),
-            "add `references = …` to that field, with a struct that has `org = \"…\"`",
-        );
+/// Derives the condition that the user sees the row's parent; `None` if each user who can read the table sees the parents of
+/// all its rows: the foreign key keeps the tenant of a row equal to that of its parent.
+///
+/// EXISTS names the parent's key, so that PostgreSQL looks up each row's parent in the index. Without OFFSET, the planner would
+/// rather read all visible parents of the tenant into a hash table if the table has many rows, even for a LIMIT of a few rows. The
+/// parent table's policies apply to the sub-query as well.
+fn visible_parent(def: &TableDef, known: &Known, tenancy: &Tenancy, findings: &mut Findings) -> Option<Condition> {
+    let column = def.parent_column()?;
+    let (parent_name, parent) = known.referenced(column.references?)?;
+    reads_through(def, parent, "looks up the row's parent", tenancy, findings);
+    if !known.filters_rows(parent) {
         return None;
-    };
-    if found.is_some_and(|column| column.nullable) {
-        findings.error(
-            place(def),
-            format!("a row of `{}` whose `{column}` is NULL would belong to no tenant", def.rust_name),
-            "use the key type itself instead of an `Option`",
-        );
     }
-    reads_through(def, target, "looks up the tenant of a row", tenancy, findings);
-    cross_tenant::reads_through(def, target, findings);
-    let id = column_ident(row_id(target)?.name);
-    Some(Expression::trusted(format!(
-        "{} IN (SELECT parent.{} FROM {} AS parent WHERE parent.{})",
-        column_ident(column).quoted(),
-        id.quoted(),
-        name.quoted(),
-        Expression::is_in_context(&column_ident(tenant), tenancy.tenant_setting, &tenancy.key_type)
-    )))
+    let (own_name, _) = known.by_name.get(&def.name)?;
+    let same = [(parent.tenant_column()?, def.tenant_column()?), (row_id(parent)?.name, column.name)];
+    let same = same.map(|(theirs, ours)| {
+        let [theirs, ours] = [theirs, ours].map(|name| column_ident(name).quoted().to_string());
+        format!("parent.{theirs} = {}.{ours}", own_name.quoted())
+    });
+    let sql = format!("EXISTS (SELECT FROM {} AS parent WHERE {} OFFSET 0)", parent_name.quoted(), same.join(" AND "));
+    Some(Condition::new(ConditionKind::ParentTenant, Expression::trusted(sql)))
+}
+
+impl Known {
+    /// Returns whether the SELECT policy of a table can hide rows of the tenant from a user.
+    pub(super) fn filters_rows(&self, def: &TableDef) -> bool {
+        let mut table = Some(def);
+        // Each table comes at most once, also if the declarations of parents form a cycle.
+        for _ in 0..self.by_name.len() {
+            let Some(def) = table else { return false };
+            let has_condition = |rule: &RuleDef| rule.command == Command::Select.attribute() && !rule.check;
+            if def.visibility.is_some() || def.rules.iter().any(has_condition) {
+                return true;
+            }
+            let reference = def.parent_column().and_then(|column| column.references);
+            table = reference.and_then(|reference| self.table(reference.table));
+        }
+        false
+    }
 }
 
 /// Requires that a role with SELECT on a table also has SELECT on `other`, in which the tenant is looked up:
 /// the policy reads the key and the tenant in `other` with the privileges of the current role.
 fn reads_through(def: &TableDef, other: &TableDef, relation: &str, tenancy: &Tenancy, findings: &mut Findings) {
     let read =
-        other.columns.iter().filter(|column| column.id || other.scope == ScopeDef::Tenant { column: column.name });
+        other.columns.iter().filter(|column| column.id || other.is_tenant_column(column));
     let mut needed = other.select.into_iter().chain(read.filter_map(|column| column.select));
     if let Some(reader) = def.select
         && let Some(needed) = needed.find(|needed| !tenancy.includes(reader, needed))

@@ -4,13 +4,13 @@
 use super::{
     Known, column_ident,
     finding::{Findings, field_place},
-    id_columns, row_id,
+    row_id,
     tenancy::Tenancy,
 };
 use crate::{
     ident::Ident,
     model::{
-        def::{ColumnDef, OnDelete, ReferenceDef, ScopeDef, TableDef},
+        def::{ColumnDef, OnDelete, ReferenceDef, TableDef},
         schema::{ForeignKey, ForeignKeyAction, QualifiedName},
     },
 };
@@ -59,7 +59,7 @@ fn foreign_key(
             "give both fields the same type".into(),
         ));
     }
-    let (columns, target_columns) = key_columns(def, tenant, column, target, target_id)?;
+    let (columns, target_columns) = key_columns(tenant, column, target, target_id)?;
     let on_delete = match reference.on_delete {
         OnDelete::NoAction => ForeignKeyAction::NoAction,
         OnDelete::Cascade => {
@@ -87,72 +87,36 @@ fn foreign_key(
 /// Returns the columns of a foreign key and the columns that they reference, with the tenant column
 /// on both sides if both tables have one.
 fn key_columns(
-    def: &TableDef,
     tenant: Option<&ColumnDef>,
     column: &ColumnDef,
     target: &TableDef,
     target_id: &ColumnDef,
 ) -> Result<(Vec<&'static str>, Vec<&'static str>), Invalid> {
     let is_tenant_column = tenant.is_some_and(|tenant| tenant.name == column.name);
-    Ok(match (tenant, target.scope) {
+    let Some(target_tenant) = target.tenant_column() else {
+        // The rows of the target belong to no tenant.
+        return Ok((vec![column.name], vec![target_id.name]));
+    };
+    let Some(tenant) = tenant else {
+        return Err((
+            format!("a global table references `{}`, whose rows belong to tenants", target.rust_name),
+            "a row that all tenants can read cannot reference a row of one tenant: make the table a tenant table".into(),
+        ));
+    };
+    match (target_tenant == target_id.name, is_tenant_column) {
         // Only the tenant column can reference the tenant table, and it can reference no other table.
-        (Some(_), ScopeDef::Tenant { column: root }) if root == target_id.name => {
-            if !is_tenant_column {
-                return Err((
-                    format!("`{}` references the tenant table `{}`", column.name, target.rust_name),
-                    "only the tenant column can reference it: a row of one tenant cannot reference another tenant"
-                        .into(),
-                ));
-            }
-            (vec![column.name], vec![target_id.name])
-        }
-        (Some(_), ScopeDef::Tenant { .. } | ScopeDef::Parent { .. }) if is_tenant_column => {
-            return Err((
-                format!("the tenant column references `{}`, which is not the tenant table", target.rust_name),
-                "reference the table whose `org` column is its primary key, or remove `references`".into(),
-            ));
-        }
+        (true, true) => Ok((vec![column.name], vec![target_id.name])),
+        (true, false) => Err((
+            format!("`{}` references the tenant table `{}`", column.name, target.rust_name),
+            "only the tenant column can reference it: a row of one tenant cannot reference another tenant".into(),
+        )),
+        (false, true) => Err((
+            format!("the tenant column references `{}`, which is not the tenant table", target.rust_name),
+            "reference the table whose `org` column is its primary key, or remove `references`".into(),
+        )),
         // With the tenant column on both sides, a row cannot reference, or detect, a row of another tenant.
-        (Some(tenant), ScopeDef::Tenant { column: target_tenant }) => {
-            (vec![tenant.name, column.name], vec![target_tenant, target_id.name])
-        }
-        (_, ScopeDef::Global | ScopeDef::Shared { .. }) => (vec![column.name], vec![target_id.name]),
-        // The referenced ID is unique only within a tenant, so it cannot be the target of a foreign key.
-        (None, ScopeDef::Tenant { .. })
-            if def.scope == (ScopeDef::Parent { column: column.name }) && id_columns(target).len() > 1 =>
-        {
-            return Err((
-                format!(
-                    "`{}` gets its tenant from `{}`, whose primary key is unique only within a tenant",
-                    def.rust_name, target.rust_name
-                ),
-                format!("replace `parent` on `{}` by `org = \"…\"`", def.rust_name),
-            ));
-        }
-        // The policies check that the parent row belongs to the current tenant.
-        (None, ScopeDef::Tenant { .. }) if def.scope == (ScopeDef::Parent { column: column.name }) => {
-            (vec![column.name], vec![target_id.name])
-        }
-        (_, ScopeDef::Parent { .. }) | (None, ScopeDef::Tenant { .. })
-            if matches!(def.scope, ScopeDef::Parent { .. } | ScopeDef::Tenant { .. }) =>
-        {
-            return Err((
-                format!(
-                    "`{}` could reference a row of `{}` that belongs to another tenant",
-                    column.name, target.rust_name
-                ),
-                "the foreign key must include the tenant column on both sides: add `org = \"…\"` to both structs"
-                    .into(),
-            ));
-        }
-        (None, ScopeDef::Tenant { .. } | ScopeDef::Parent { .. }) | (Some(_), ScopeDef::Parent { .. }) => {
-            return Err((
-                format!("a global table references `{}`, whose rows belong to tenants", target.rust_name),
-                "a row that all tenants can read cannot reference a row of one tenant: make the table a tenant table"
-                    .into(),
-            ));
-        }
-    })
+        (false, false) => Ok((vec![tenant.name, column.name], vec![target_tenant, target_id.name])),
+    }
 }
 
 /// Requires that each role that can delete from the parent table can also delete from the child table:

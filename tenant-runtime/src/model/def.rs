@@ -270,6 +270,36 @@ impl TableDef {
             checks: &[],
         }
     }
+
+    /// Returns the column that holds the tenant ID, if there is one; with `parent`, no field of the struct has this column.
+    ///
+    /// ```
+    /// use tenant_runtime::{
+    ///     Tenancy as _,
+    ///     model::def::{ScopeDef, TableDef},
+    ///     roles::Organizations,
+    /// };
+    ///
+    /// let scope = ScopeDef::Parent { column: "task_id", tenant: "organization_id" };
+    /// let comments = TableDef { scope, ..TableDef::blank(Organizations::DEF) };
+    /// assert_eq!(comments.tenant_column(), Some("organization_id"));
+    /// ```
+    #[must_use]
+    pub const fn tenant_column(&self) -> Option<&'static str> {
+        match self.scope {
+            ScopeDef::Tenant { column } => Some(column),
+            ScopeDef::Parent { tenant, .. } if !tenant.is_empty() => Some(tenant),
+            ScopeDef::Parent { .. } | ScopeDef::Shared { .. } | ScopeDef::Global => None,
+        }
+    }
+
+    /// Returns the tenant column that an INSERT sets; with `parent`, the database fills it.
+    pub(crate) const fn inserted_tenant_column(&self) -> Option<&'static str> {
+        match self.scope {
+            ScopeDef::Tenant { column } => Some(column),
+            ScopeDef::Parent { .. } | ScopeDef::Shared { .. } | ScopeDef::Global => None,
+        }
+    }
 }
 
 /// How the rows of a table belong to tenants.
@@ -284,6 +314,9 @@ pub enum ScopeDef {
     Parent {
         /// The referencing column.
         column: &'static str,
+        /// The tenant column, which the struct does not have; the database fills it from the context. It has the name of
+        /// the parent table's tenant column. Empty if the parent table has no tenant column, which is a finding.
+        tenant: &'static str,
     },
     /// The rows belong to no tenant. A tenant sees the rows that its memberships reference.
     Shared {

@@ -30,21 +30,43 @@ impl TableDef {
         self.system.contains(&command.attribute())
     }
 
-    /// Returns whether an INSERT can set a column. An INSERT cannot set a key that the database
+    /// Returns whether a column is the tenant column.
+    pub(crate) fn is_tenant_column(&self, column: &ColumnDef) -> bool {
+        self.tenant_column() == Some(column.name)
+    }
+
+    /// Returns the tenant column if the database fills it.
+    pub(crate) fn filled_tenant_column(&self) -> Option<&'static ColumnDef> {
+        let ScopeDef::Parent { tenant, .. } = self.scope else { return None };
+        let columns: &'static [ColumnDef] = self.columns;
+        columns.iter().find(|candidate| candidate.name == tenant)
+    }
+
+    /// Returns the column that references the row's parent.
+    pub(crate) fn parent_column(&self) -> Option<&'static ColumnDef> {
+        let ScopeDef::Parent { column, .. } = self.scope else { return None };
+        let columns: &'static [ColumnDef] = self.columns;
+        columns.iter().find(|candidate| candidate.name == column)
+    }
+
+    /// Returns whether an INSERT of an application role can set a column. An INSERT cannot set a key that the database
     /// generates: a chosen key would reveal whether another tenant has the same key.
     pub(crate) fn is_inserted(&self, column: &ColumnDef) -> bool {
-        let is_tenant = self.scope == ScopeDef::Tenant { column: column.name };
-        is_tenant || self.owner == Some(column.name) || column.app_assigned
+        let is_from_context = self.inserted_tenant_column() == Some(column.name) || self.owner == Some(column.name);
+        is_from_context || column.app_assigned
+    }
+
+    /// Returns whether an INSERT of the system role can set a column. Without a tenant in the context, the database cannot fill
+    /// the tenant column.
+    pub(crate) fn is_inserted_by_system(&self, column: &ColumnDef) -> bool {
+        self.is_inserted(column) || self.is_tenant_column(column)
     }
 
     /// Returns whether an UPDATE can change a column. An UPDATE can change neither the key nor the
     /// columns that assign a row to its tenant and its owner.
     pub(crate) fn is_changed(&self, column: &ColumnDef) -> bool {
-        let of_tenant = match self.scope {
-            ScopeDef::Tenant { column } | ScopeDef::Parent { column } => Some(column),
-            ScopeDef::Shared { .. } | ScopeDef::Global => None,
-        };
-        of_tenant != Some(column.name) && self.owner != Some(column.name) && !column.id
+        let is_parent = matches!(self.scope, ScopeDef::Parent { column: parent, .. } if parent == column.name);
+        !self.is_tenant_column(column) && !is_parent && self.owner != Some(column.name) && !column.id
     }
 }
 

@@ -61,7 +61,7 @@ pub struct Condition {
 pub enum ConditionKind {
     /// The row's tenant is the tenant in the context.
     Tenant,
-    /// The row's parent belongs to the tenant in the context.
+    /// The row's parent belongs to the row's tenant, and the user sees it.
     ParentTenant,
     /// The row belongs to a member of the tenant in the context.
     Shared,

@@ -219,8 +219,22 @@ impl Table {
     pub fn tenant_column(&self) -> Option<&Ident> {
         match &self.scope {
             Scope::Tenant(column) => Some(column),
-            _ => None,
+            Scope::Parent(_) => self.parent_key().and_then(|key| key.columns.first()),
+            Scope::Shared | Scope::Global => None,
         }
+    }
+
+    /// Returns the foreign key to the parent, which consists of the tenant column and the referencing column. `None` also for
+    /// a table in an old snapshot that has no tenant column.
+    pub(crate) fn parent_key(&self) -> Option<&ForeignKey> {
+        let Scope::Parent(column) = &self.scope else { return None };
+        self.foreign_keys.iter().find(|key| matches!(&key.columns[..], [_, parent] if parent == column))
+    }
+
+    /// Returns whether a column is the tenant column that the struct of the table does not have: the parents of the rows determine
+    /// its values.
+    pub(crate) fn is_from_parent(&self, column: &Ident) -> bool {
+        self.parent_key().is_some_and(|key| key.columns.first() == Some(column))
     }
 }
 

@@ -9,6 +9,7 @@ mod order;
 mod revoke_window;
 mod risk;
 mod steps;
+mod tenant_columns;
 mod type_change;
 mod unsupported;
 
@@ -28,7 +29,7 @@ use crate::{
     ident::Ident,
     model::{
         migration_hints::{MembershipColumns, MigrationHints},
-        schema::{Column, Expression, QualifiedName, Schema, Table},
+        schema::{Column, Expression, ForeignKey, QualifiedName, Schema, Table},
     },
 };
 
@@ -47,6 +48,8 @@ pub struct Plan {
     pub(crate) displaced: Vec<(SchemaObject, SchemaObject)>,
     /// The membership table of the later schema.
     pub(crate) membership: Option<MembershipColumns>,
+    /// The tenant columns whose values the parents of the rows determine, before or after the plan. Dropping one loses no data.
+    from_parents: BTreeSet<(QualifiedName, Ident)>,
     pub(crate) steps: Vec<Step>,
     index: ChangeIndex,
 }
@@ -138,8 +141,8 @@ pub enum Action {
         table: QualifiedName,
         /// The column after this step.
         column: Column,
-        /// The expression that fills the column.
-        with: Expression,
+        /// The values that fill the column.
+        with: Fill,
         /// Whether the table has triggers, which must not run for this step.
         has_triggers: bool,
     },
@@ -162,11 +165,20 @@ pub enum Action {
         table: QualifiedName,
         /// The column.
         column: Column,
-        /// The expression that filled the column.
-        with: Expression,
+        /// The values that filled the column.
+        with: Fill,
         /// Whether the table has triggers.
         has_triggers: bool,
     },
+}
+
+/// The values that fill a column in existing rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fill {
+    /// An expression, in the rows in which the column is NULL.
+    Nulls(Expression),
+    /// The tenant of each row's parent, which this foreign key references.
+    TenantOfParent(ForeignKey),
 }
 
 impl Action {
@@ -345,5 +357,8 @@ pub fn plan(before: &Schema, after: &Schema, hints: &MigrationHints) -> Result<P
     let membership = hints.membership.clone();
     let (product, is_first) = (after.product.clone(), *before == Schema::default());
     let index = ChangeIndex::of(&changes, &displaced, &steps);
-    Ok(Plan { product, owner, is_first, existing, changes, displaced, membership, steps, index })
+    let tables = renamed.tables.iter().chain(&after.tables);
+    let tenants = tables.filter_map(|(name, table)| Some((name.clone(), table.parent_key()?.columns.first()?.clone())));
+    let from_parents = tenants.collect();
+    Ok(Plan { product, owner, is_first, existing, changes, displaced, membership, from_parents, steps, index })
 }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Action, Stage, Step};
+use super::{Action, Fill, Stage, Step};
 use crate::{
     diff::{KeyKind, SchemaObject},
     model::schema::{IndexKind, QualifiedName, Table},
@@ -36,6 +36,7 @@ pub(super) enum Phase {
     MakeTables,
     MakeColumns,
     Relabel,
+    FillTenants,
     MakeKeys,
     MakeForeignKeys,
     CheckRows,
@@ -75,6 +76,9 @@ pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
         Action::Relabel { .. } => Phase::Relabel,
         Action::AddUnchecked(SchemaObject::ForeignKey { .. }) => Phase::MakeForeignKeys,
         Action::AddUnchecked(_) | Action::Build(_) | Action::Unbuild(_) | Action::Attach(_) => Phase::MakeKeys,
+        // The policies that compare the tenant column come later in the same file.
+        Action::Backfill { with: Fill::TenantOfParent(_), .. } => Phase::FillTenants,
+        Action::Unfill { with: Fill::TenantOfParent(_), .. } => Phase::DropColumns,
         Action::Validate(_) | Action::Backfill { .. } | Action::Unfill { .. } => Phase::CheckRows,
         Action::DropUnchecked(_) => Phase::Finish,
     }

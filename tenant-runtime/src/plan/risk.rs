@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    Action, Plan,
+    Action, Fill, Plan,
     labels::shown,
     type_change::{TypeChange, type_change},
 };
@@ -62,6 +62,11 @@ pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
             let item = plan.under_own_name(item);
             (Risk::Destructive, "TM101", format!("drops {item} and all its rows."))
         }
+        Action::Add(SchemaObject::Column { table, column }) | Action::Drop(SchemaObject::Column { table, column })
+            if plan.from_parents.contains(&(table.clone(), column.name.clone())) =>
+        {
+            return None;
+        }
         Action::Drop(item @ SchemaObject::Column { .. }) => {
             let item = plan.under_own_name(item);
             (Risk::Destructive, "TM102", format!("drops {item} and its values."))
@@ -79,7 +84,14 @@ pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
             }
             (Risk::Warning, "TM205", format!("running app versions that still use {before} will fail."))
         }
-        Action::Backfill { table, column, .. } => {
+        Action::Backfill { table, column, with: Fill::TenantOfParent(key), .. } => {
+            let text = format!(
+                "writes `{}` in every row of `{table}`; blocks reads and writes of the table and of `{}` until the migration commits.",
+                column.name, key.target
+            );
+            (Risk::Warning, "TM204", text)
+        }
+        Action::Backfill { table, column, with: Fill::Nulls(_), .. } => {
             let text = format!(
                 "writes `{0}` in every row of `{table}` where `{0}` is NULL; blocks reads and writes of the table meanwhile.",
                 column.name

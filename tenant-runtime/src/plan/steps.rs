@@ -6,9 +6,10 @@ use std::{
 };
 
 use super::{
-    Action, Stage, Step,
+    Action, Fill, Stage, Step,
     labels::LabelChange,
     order::{Phase, creating_tables, is_built, phase},
+    tenant_columns::{TenantColumns, is_from_parent},
 };
 use crate::{
     analyze::expression_columns::may_read,
@@ -32,7 +33,7 @@ pub(super) fn steps(
     hints: &MigrationHints,
 ) -> Vec<Step> {
     let index = TableChanges::of(changes, labels, after);
-    let mut builder = StepBuilder { changes, index, before, after, hints, steps: Vec::new() };
+    let mut builder = StepBuilder { changes, index, before, after, hints, steps: Vec::new(), tenant_columns: TenantColumns::default() };
     builder.tables();
     for change in renames {
         builder.rename(change);
@@ -42,6 +43,9 @@ pub(super) fn steps(
     }
     for change in changes {
         builder.change(change);
+    }
+    for action in std::mem::take(&mut builder.tenant_columns).in_order() {
+        builder.push(Stage::Main, action);
     }
     for LabelChange { table, column, up, down, .. } in labels.iter().filter(|labels| !labels.up.is_empty()) {
         let has_triggers = builder.has_triggers(table);
@@ -128,6 +132,7 @@ struct StepBuilder<'a> {
     after: &'a Schema,
     hints: &'a MigrationHints,
     steps: Vec<Step>,
+    tenant_columns: TenantColumns,
 }
 
 impl StepBuilder<'_> {
@@ -172,6 +177,9 @@ impl StepBuilder<'_> {
     fn change(&mut self, change: &Change) {
         match change {
             Change::Add(SchemaObject::Table { .. }) | Change::Drop(SchemaObject::Table { .. }) => {}
+            Change::Add(SchemaObject::Column { table, column }) if is_from_parent(self.after, table, column) => {
+                self.tenant_columns.add(self.after, table, column, self.has_triggers(table));
+            }
             Change::Add(SchemaObject::Column { table, column }) => self.add_column(table, column),
             Change::Add(item @ (SchemaObject::Key { table, .. } | SchemaObject::Index { table, .. }))
                 if is_built(item, self.partitions(table)) =>
@@ -195,6 +203,9 @@ impl StepBuilder<'_> {
             Change::Add(item @ SchemaObject::ForeignKey { partitions, .. }) => self.add_foreign_key(item, *partitions),
             Change::Drop(item @ SchemaObject::Index { table, index }) => {
                 self.push(self.dropping_index(table, index), Action::Drop(item.clone()));
+            }
+            Change::Drop(SchemaObject::Column { table, column }) if is_from_parent(self.before, table, column) => {
+                self.tenant_columns.drop(self.before, table, column, self.has_triggers(table));
             }
             Change::Drop(item @ SchemaObject::Column { table, column })
                 if self.is_read_by_backfill(table, &column.name) =>
@@ -307,7 +318,7 @@ impl StepBuilder<'_> {
     /// Fills a column where it is NULL, and sets NOT NULL.
     fn fill(&mut self, table: &QualifiedName, column: &Column, with: Expression) {
         let (table, column, has_triggers) = (table.clone(), column.clone(), self.has_triggers(table));
-        self.push(Stage::Validate, Action::Backfill { table, column, with, has_triggers });
+        self.push(Stage::Validate, Action::Backfill { table, column, with: Fill::Nulls(with), has_triggers });
     }
 
     /// Changes one property of a column at a time. A default is dropped before the type changes, and set again
@@ -320,7 +331,12 @@ impl StepBuilder<'_> {
             let without = Column { default: None, ..column.clone() };
             self.alter_property(table, ColumnProperty::Default, &mut column, &without);
         }
+        let is_from_parent = is_from_parent(self.after, table, after);
         for property in ColumnProperty::ALL {
+            if property == ColumnProperty::Nullable && before.nullable && is_from_parent {
+                self.tenant_columns.fill(self.after, table, after, self.has_triggers(table));
+                continue;
+            }
             let with = value_for_nulls(self.hints, table, after);
             match with.filter(|_| property == ColumnProperty::Nullable && before.nullable && !after.nullable) {
                 Some(with) => self.fill(table, after, with),

@@ -14,7 +14,10 @@ use super::{
     value::Values,
 };
 use crate::{
-    model::def::{ColumnDef, MembershipDef, OnDelete, ReferenceDef, ScopeDef, SqlType, TableDef, TenancyDef},
+    model::{
+        compare::same,
+        def::{ColumnDef, MembershipDef, OnDelete, ReferenceDef, ScopeDef, SqlType, TableDef, TenancyDef},
+    },
     tenant::{KeyNewtype, Role, Tenancy},
 };
 
@@ -263,6 +266,36 @@ pub const fn reference<F: ReferencesKey<T::Id>, T: TenantTable>(on_delete: OnDel
 #[must_use]
 pub const fn tenant_scope<F: TenantKeyOf<T, T::Key>, T: Tenancy>(column: &'static str) -> ScopeDef {
     ScopeDef::Tenant { column }
+}
+
+/// Declares that `column` references the parent of a row, in the table `P`.
+#[doc(hidden)]
+#[must_use]
+pub const fn parent_scope<P: TenantTable>(column: &'static str) -> ScopeDef {
+    ScopeDef::Parent { column, tenant: tenant_of_parent::<P>().name }
+}
+
+/// Declares the tenant column of a table whose rows have parents in the table `P`: a copy of the tenant column of `P`. Its name is
+/// empty if `P` has none, which the generator reports.
+#[doc(hidden)]
+#[must_use]
+pub const fn tenant_of_parent<P: TenantTable>() -> ColumnDef {
+    let parent = P::TABLE;
+    let mut column = ColumnDef::blank("", parent.tenancy.key, false);
+    column.doc = "Tenant of the row, which is the tenant of its parent.";
+    column.app_assigned = false;
+    if let Some(tenant) = parent.tenant_column() {
+        column.name = tenant;
+        column.field = tenant;
+        let mut at = 0;
+        while at < parent.columns.len() {
+            if same(parent.columns[at].name, tenant) {
+                column.renamed_from = parent.columns[at].renamed_from;
+            }
+            at += 1;
+        }
+    }
+    column
 }
 
 /// Declares that a column of type `F` holds the ID of the owner.

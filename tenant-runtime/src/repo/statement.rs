@@ -12,7 +12,7 @@ use crate::{
     db::BoundStatement,
     ident::{Ident, quoted},
     model::{
-        def::{ScopeDef, TableDef, TenancyDef},
+        def::{TableDef, TenancyDef},
         names,
     },
     tenant::ContextKey,
@@ -54,10 +54,11 @@ const TARGET: &str = "t.";
 const ALONE: &str = "";
 
 impl Statement {
-    /// Begins a statement with the tenant ID as `$1` if the table has a tenant column.
+    /// Begins a statement with the tenant ID as `$1` if the struct has the tenant column. With `parent`, the tenant ID is bound on
+    /// first use: an INSERT does not use it.
     pub(super) fn new(def: &'static TableDef, org: &impl ContextKey) -> Self {
         let mut statement = Self { def, text: SqlBuilder::default(), tenant: Bound::new(org.clone()), place: None };
-        if tenant_column(def).is_some() {
+        if def.inserted_tenant_column().is_some() {
             statement.tenant_place();
         }
         statement
@@ -113,7 +114,7 @@ impl Statement {
         self.text.built()
     }
 
-    /// Inserts a row with the tenant column from the context and returns it.
+    /// Inserts a row with the tenant column from the context and returns it. With `parent`, the database fills the tenant column.
     pub(super) fn insert(mut self, values: Values, returned: &[&str]) -> BoundStatement {
         self.inserted(ALONE, values);
         self.returning(returned);
@@ -130,7 +131,7 @@ impl Statement {
         } else {
             let assignments = set.iter().map(|name| format!("{0} = EXCLUDED.{0}", quoted(name)));
             self.text.push(&format!(") DO UPDATE SET {}", assignments.collect::<Vec<_>>().join(", ")));
-            if tenant_column(self.def).is_some() {
+            if self.def.tenant_column().is_some() {
                 self.text.push(" WHERE ");
                 self.of_tenant(TARGET, self.def, "");
             }
@@ -146,7 +147,7 @@ impl Statement {
         arrays: Vec<(&'static str, Box<dyn Bind>)>,
         returned: &[&str],
     ) -> BoundStatement {
-        let tenant = tenant_column(self.def);
+        let tenant = self.def.inserted_tenant_column();
         let names: Vec<&str> = arrays.iter().map(|(name, _)| *name).collect();
         let same = tenant.into_iter().chain(owner.as_ref().map(|(name, _)| *name));
         self.text.push(&format!("INSERT INTO {} (", table(self.def)));
@@ -209,7 +210,7 @@ impl Statement {
     }
 
     fn inserted(&mut self, alias: &str, values: Values) {
-        let tenant = tenant_column(self.def);
+        let tenant = self.def.inserted_tenant_column();
         let alias = if alias == TARGET { " AS t" } else { "" };
         self.text.push(&format!("INSERT INTO {}{alias}", table(self.def)));
         let columns = values.columns().to_vec();
@@ -244,7 +245,7 @@ impl Statement {
     /// Writes the WHERE clause, which selects the tenant's rows that match the condition.
     fn filtered(&mut self, alias: &str, def: &TableDef, condition: &Condition) {
         let every = matches!(condition, Condition::All(all) if all.is_empty());
-        if tenant_column(def).is_none() && every {
+        if def.tenant_column().is_none() && every {
             return;
         }
         self.text.push(" WHERE ");
@@ -261,7 +262,7 @@ impl Statement {
 
     /// If the table has a tenant column, writes the tenant predicate and the text that joins it to the next condition.
     fn of_tenant(&mut self, alias: &str, def: &TableDef, then: &str) {
-        if let Some(column) = tenant_column(def) {
+        if let Some(column) = def.tenant_column() {
             let place = self.tenant_place();
             self.text.push(&format!("{alias}{} = ", quoted(column)));
             self.text.place(place);
@@ -336,18 +337,10 @@ impl Statement {
     }
 }
 
-/// Returns the tenant column of a table, if there is one.
-fn tenant_column(def: &TableDef) -> Option<&'static str> {
-    match def.scope {
-        ScopeDef::Tenant { column } => Some(column),
-        _ => None,
-    }
-}
-
 /// Returns the column that identifies a row within its tenant; on the tenant table, that is the tenant column.
 pub(super) fn id_column(def: &TableDef) -> &'static str {
     let ids = || def.columns.iter().filter(|column| column.id).map(|column| column.name);
-    let own = ids().find(|name| Some(*name) != tenant_column(def));
+    let own = ids().find(|name| Some(*name) != def.tenant_column());
     own.or_else(|| ids().next()).unwrap_or("id")
 }
 
@@ -356,7 +349,7 @@ fn conflict_target<'k>(def: &'static TableDef, key: &'k [&'k str]) -> Vec<&'k st
     if key == [id_column(def)] {
         return def.columns.iter().filter(|column| column.id).map(|column| column.name).collect();
     }
-    let tenant = tenant_column(def).filter(|tenant| !key.contains(tenant));
+    let tenant = def.tenant_column().filter(|tenant| !key.contains(tenant));
     tenant.into_iter().chain(key.iter().copied()).collect()
 }
 
@@ -404,7 +397,7 @@ pub(crate) fn memberships(tenancy: &TenancyDef, of: Option<&impl ContextKey>) ->
 
 /// Reads all tenant IDs from the tenant table, in order.
 pub(crate) fn keys(def: &TableDef) -> BoundStatement {
-    let id = quoted(tenant_column(def).unwrap_or("id"));
+    let id = quoted(def.tenant_column().unwrap_or("id"));
     let mut text = SqlBuilder::default();
     text.push(&format!("SELECT {id} FROM {}.{} ORDER BY {id}", quoted(def.name.schema), quoted(def.name.table)));
     text.built()

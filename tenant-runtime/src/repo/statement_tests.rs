@@ -55,8 +55,12 @@ static NOTES: TableDef = TableDef {
 };
 static STEPS: TableDef = table(
     "steps",
-    ScopeDef::Parent { column: "task_id" },
-    &[column("id", SqlType::Uuid, true), column("task_id", SqlType::Uuid, false)],
+    ScopeDef::Parent { column: "task_id", tenant: "organization_id" },
+    &[
+        column("id", SqlType::Uuid, true),
+        column("organization_id", SqlType::Uuid, false),
+        column("task_id", SqlType::Uuid, false),
+    ],
 );
 
 const ID: Column<(), Uuid> = Column::new("id");
@@ -176,12 +180,18 @@ fn parent_join_is_limited_to_the_tenant() {
     assert_eq!(
         with(&STEPS, &TASKS),
         "SELECT c.id, p.id, p.\"order\", c.note FROM app.steps AS c \
-         LEFT JOIN app.tasks AS p ON p.organization_id = $1 AND p.id = c.task_id WHERE c.id = $2 ORDER BY c.id"
+         LEFT JOIN app.tasks AS p ON p.organization_id = $1 AND p.id = c.task_id \
+         WHERE c.organization_id = $1 AND c.id = $2 ORDER BY c.id"
     );
     assert_eq!(
         with(&STEPS, &PLANS),
         "SELECT c.id, p.id, p.\"order\", c.note FROM app.steps AS c LEFT JOIN app.plans AS p ON p.id = c.task_id \
-         WHERE c.id = $1 ORDER BY c.id"
+         WHERE c.organization_id = $1 AND c.id = $2 ORDER BY c.id"
+    );
+    assert_eq!(
+        with(&PLANS, &TASKS),
+        "SELECT c.id, p.id, p.\"order\", c.note FROM app.plans AS c \
+         LEFT JOIN app.tasks AS p ON p.organization_id = $1 AND p.id = c.task_id WHERE c.id = $2 ORDER BY c.id"
     );
 }
 
@@ -196,13 +206,13 @@ fn parent_filter_is_limited_to_the_tenant() {
     );
     assert_eq!(
         count(&STEPS, by_id().and(parent(&TASKS, parent(&TASKS, NOTE.eq("x").into_condition())))),
-        "SELECT count(*) FROM app.steps WHERE (id = $1 AND task_id IN \
-         (SELECT p.id FROM app.tasks AS p WHERE p.organization_id = $2 AND p.task_id IN \
-         (SELECT p.id FROM app.tasks AS p WHERE p.organization_id = $2 AND p.note = $3)))"
+        "SELECT count(*) FROM app.steps WHERE organization_id = $1 AND (id = $2 AND task_id IN \
+         (SELECT p.id FROM app.tasks AS p WHERE p.organization_id = $1 AND p.task_id IN \
+         (SELECT p.id FROM app.tasks AS p WHERE p.organization_id = $1 AND p.note = $3)))"
     );
     assert_eq!(
         count(&STEPS, parent(&PLANS, all_rows())),
-        "SELECT count(*) FROM app.steps WHERE task_id IN (SELECT p.id FROM app.plans AS p)"
+        "SELECT count(*) FROM app.steps WHERE organization_id = $1 AND task_id IN (SELECT p.id FROM app.plans AS p)"
     );
 }
 
@@ -226,10 +236,19 @@ fn global_table_statements_have_no_tenant_filter() {
 }
 
 #[test]
-fn insert_into_a_child_table_has_no_tenant_column() {
+fn database_fills_the_tenant_column_of_a_child_table() {
     assert_eq!(
         text(on(&STEPS).insert(written(&["task_id"]), &["id"])),
         "INSERT INTO app.steps (task_id) VALUES ($1) RETURNING id"
+    );
+    assert_eq!(
+        text(on(&STEPS).upsert(written(&["task_id", "note"]), &["note"], &["note"], &["id"])),
+        "INSERT INTO app.steps AS t (task_id, note) VALUES ($1, $2) ON CONFLICT (organization_id, note) \
+         DO UPDATE SET note = EXCLUDED.note WHERE t.organization_id = $3 RETURNING id"
+    );
+    assert_eq!(
+        text(on(&STEPS).update(written(&["note"]), &by_id(), &["id"])),
+        "UPDATE app.steps SET note = $1 WHERE organization_id = $2 AND id = $3 RETURNING id"
     );
 }
 

@@ -222,7 +222,7 @@ where
 
 /// Returns whether an upsert updates a column of the existing row: it updates neither keys nor columns with a role.
 fn is_changed(def: &TableDef, name: &str, key: &[&str]) -> bool {
-    let is_parent = matches!(def.scope, ScopeDef::Parent { column } if column == name);
+    let is_parent = matches!(def.scope, ScopeDef::Parent { column, .. } if column == name);
     let plain = |column: &ColumnDef| column.app_assigned && !column.id && column.update.is_none();
     !key.contains(&name) && !is_parent && named(def, name).is_some_and(plain)
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     diff::SchemaObject,
-    plan::{Action, Plan},
+    plan::{Action, Fill, Plan},
 };
 
 /// Returns whether a step grants or revokes a membership.
@@ -133,7 +133,12 @@ fn statement(plan: &Plan, action: &Action) -> String {
         Action::Build(item) => constraint::build(item),
         Action::Unbuild(item) => constraint::unbuild(item),
         Action::Attach(item) => constraint::attach(item),
-        Action::Backfill { table, column, with, has_triggers } => column::fill(table, column, with, *has_triggers),
+        Action::Backfill { table, column, with: Fill::Nulls(with), has_triggers } => {
+            column::fill(table, column, with, *has_triggers)
+        }
+        Action::Backfill { table, column, with: Fill::TenantOfParent(key), has_triggers } => {
+            column::fill_tenant(table, column, key, *has_triggers)
+        }
         Action::Relabel { table, column, labels, has_triggers, .. } => {
             column::relabel(table, column, labels, *has_triggers)
         }

@@ -7,7 +7,7 @@ use crate::{
     ident::{Ident, literal},
     model::{
         column_property::ColumnProperty,
-        schema::{Column, ColumnDefault, Expression, QualifiedName},
+        schema::{Column, ColumnDefault, Expression, ForeignKey, QualifiedName},
     },
 };
 
@@ -114,11 +114,30 @@ pub(super) fn comment(table: &QualifiedName, column: &Column) -> String {
 pub(super) fn fill(table: &QualifiedName, column: &Column, with: &Expression, has_triggers: bool) -> String {
     let (quoted, name) = (table.quoted(), column.name.quoted());
     let update = format!("UPDATE {quoted} SET {name} = {with} WHERE {name} IS NULL;\n");
+    update_all_rows(&[&quoted], update, has_triggers) + &set_not_null(table, column)
+}
+
+/// Fills the tenant column of each row with the tenant of its parent, which a foreign key references, and sets NOT NULL.
+pub(super) fn fill_tenant(table: &QualifiedName, column: &Column, key: &ForeignKey, has_triggers: bool) -> String {
+    let (quoted, name, parent) = (table.quoted(), column.name.quoted(), key.target.quoted());
+    let ([_, reference], [tenant, id]) = (&key.columns[..], &key.target_columns[..]) else { return String::new() };
+    // A sub-select, because it fails if several parents have the key.
+    let update = format!(
+        "UPDATE {quoted} SET {name} = (SELECT parent.{} FROM {parent} AS parent WHERE parent.{} = {quoted}.{});\n",
+        tenant.quoted(),
+        id.quoted(),
+        reference.quoted()
+    );
+    update_all_rows(&[&quoted, &parent], update, has_triggers) + &set_not_null(table, column)
+}
+
+fn set_not_null(table: &QualifiedName, column: &Column) -> String {
     format!(
-        "{}-- Check deferred constraints now: ALTER TABLE fails while checks are pending.\n\
+        "-- Check deferred constraints now: ALTER TABLE fails while checks are pending.\n\
          SET CONSTRAINTS ALL IMMEDIATE;\n\
-         ALTER TABLE {quoted} ALTER COLUMN {name} SET NOT NULL;\n",
-        update_all_rows(&quoted, update, has_triggers)
+         ALTER TABLE {} ALTER COLUMN {} SET NOT NULL;\n",
+        table.quoted(),
+        column.name.quoted()
     )
 }
 
@@ -137,20 +156,22 @@ pub(super) fn relabel(
     let whens: String = labels.iter().map(when).collect();
     let old = labels.keys().map(|old| literal(old)).collect::<Vec<_>>().join(", ");
     let update = format!("UPDATE {quoted} SET {name} = CASE {name}{whens} END\n    WHERE {name} IN ({old});\n");
-    update_all_rows(&quoted, update, has_triggers)
+    update_all_rows(&[&quoted], update, has_triggers)
 }
 
-/// Updates rows of all tenants as the owner of the table, without running its triggers: the update is not a change that a user makes.
-fn update_all_rows(quoted: &str, update: String, has_triggers: bool) -> String {
-    let statements = match has_triggers {
-        true => format!(
+/// Updates rows of all tenants as the owner of the first table, without running its triggers: the update is not a change that a user
+/// makes. The update can also read the other tables.
+fn update_all_rows(tables: &[&str], update: String, has_triggers: bool) -> String {
+    let statements = match (has_triggers, tables) {
+        (true, [quoted, ..]) => format!(
             "-- The triggers do not run: the change log records changes that users make, and members do not change.\n\
              ALTER TABLE {quoted} DISABLE TRIGGER USER;\n{update}ALTER TABLE {quoted} ENABLE TRIGGER USER;\n"
         ),
-        false => update,
+        _ => update,
     };
     let why = "NO FORCE exempts only the table owner from the policies, so that it sees all rows.";
-    without_force(&[quoted.to_owned()], why, &statements)
+    let tables: Vec<_> = tables.iter().map(|table| (*table).to_owned()).collect();
+    without_force(&tables, why, &statements)
 }
 
 pub(super) fn unfill(table: &QualifiedName, column: &Column) -> String {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::outcome::{Expected, Outcome};
 use crate::{
     ident::literal,
-    model::def::{ColumnDef, OnDelete, RuleDef, ScopeDef, TableDef, TableName, TenancyDef},
+    model::def::{ColumnDef, OnDelete, RuleDef, TableDef, TableName, TenancyDef},
 };
 
 /// A test row.
@@ -120,8 +120,7 @@ pub(super) fn keys(def: &TableDef) -> impl Iterator<Item = &'static ColumnDef> +
 /// Returns the column that identifies a row within its tenant: the key, or the part of the key that is not the tenant
 /// column.
 pub(crate) fn row_id(def: &TableDef) -> Option<&'static ColumnDef> {
-    let is_tenant = |column: &ColumnDef| def.scope == ScopeDef::Tenant { column: column.name };
-    keys(def).find(|column| !is_tenant(column)).or_else(|| keys(def).next())
+    keys(def).find(|column| !def.is_tenant_column(column)).or_else(|| keys(def).next())
 }
 
 // The effects of foreign keys, independent of the subject.
@@ -167,10 +166,8 @@ impl Fixture {
 
     pub(super) fn references(&self, def: &TableDef, row: &Row, column: &ColumnDef, target: &Row) -> bool {
         let Some(other) = self.table(target.table) else { return false };
-        let same_tenant = match (def.scope, other.scope) {
-            (ScopeDef::Tenant { column: ours }, ScopeDef::Tenant { column: theirs }) => {
-                row.value(ours) == target.value(theirs)
-            }
+        let same_tenant = match (def.tenant_column(), other.tenant_column()) {
+            (Some(ours), Some(theirs)) => row.value(ours) == target.value(theirs),
             _ => true,
         };
         let id = row_id(other).and_then(|id| target.value(id.name));

@@ -120,6 +120,12 @@ impl Oracle<'_> {
         match def.scope {
             ScopeDef::Global => self.is_signed() && (!self.is_system() || self.is_authorized()),
             ScopeDef::Tenant { column } => self.is_authorized_in(row.value(column)),
+            ScopeDef::Parent { column, tenant } => {
+                let sees = |(def, row): (&'static TableDef, &Row)| self.can_select(def, row);
+                // Without conditions on the parents, only the foreign key requires that the parent exists.
+                let is_open = self.is_system() || !self.hides_parents(def);
+                self.is_authorized_in(row.value(tenant)) && (is_open || self.parent(def, row, column).is_some_and(sees))
+            }
             _ if self.is_cross_tenant() => true,
             // The visible memberships determine which rows are visible.
             ScopeDef::Shared { through } => self.fixture.table(through).is_some_and(|members| {
@@ -129,17 +135,21 @@ impl Oracle<'_> {
                     .rows_of(through)
                     .any(|member| user.and_then(|user| member.value(user)) == id && self.can_select(members, member))
             }),
-            ScopeDef::Parent { column } => {
-                self.parent(def, row, column).is_some_and(|(def, row)| self.can_select(def, row))
-            }
         }
     }
 
     fn parent(&self, def: &TableDef, row: &Row, column: &str) -> Option<(&'static TableDef, &Row)> {
-        let reference = def.columns.iter().find(|candidate| candidate.name == column)?.references?;
-        let parent = self.fixture.table(reference.table)?;
-        let id = row_id(parent)?.name;
-        Some((parent, self.fixture.rows_of(reference.table).find(|other| other.value(id) == row.value(column))?))
+        let column = def.columns.iter().find(|candidate| candidate.name == column)?;
+        let parent = self.fixture.table(column.references?.table)?;
+        Some((parent, self.fixture.rows_of(parent.name).find(|other| self.references(def, row, column, other))?))
+    }
+
+    /// Returns whether a condition can hide the parent of a row, or the parent's parent, from a member who reads the row's table.
+    fn hides_parents(&self, def: &TableDef) -> bool {
+        let reference = def.parent_column().and_then(|column| column.references);
+        let Some(parent) = reference.and_then(|reference| self.fixture.table(reference.table)) else { return false };
+        let has_condition = parent.rules.iter().any(|rule| rule.command == "select" && !rule.check);
+        parent.visibility.is_some() || has_condition || self.hides_parents(parent)
     }
 
     /// Returns whether a row can be written in this context. A row of a global table belongs to no tenant, so the

@@ -1,6 +1,8 @@
 //! The principals: two tenants, a member with each role in each tenant, a member of both tenants,
 //! and a user without a tenant.
 
+use std::collections::BTreeMap;
+
 use super::{
     oracle::{Context, Subject},
     sealing::Sealing,
@@ -8,7 +10,7 @@ use super::{
 use crate::{
     db::set_local,
     ident::quoted,
-    model::def::{SqlType, TenancyDef},
+    model::def::{SqlType, TableDef, TenancyDef},
 };
 
 /// The test tenants and test users.
@@ -53,6 +55,16 @@ impl Principals {
         self.users.iter().flat_map(move |person| {
             person.roles.iter().filter(move |(of, _)| *of == tenant).map(move |(_, role)| (person, *role))
         })
+    }
+
+    /// Returns the index of the tenant to which a row belongs, given the row's values.
+    pub(super) fn tenant_of(
+        &self,
+        def: &TableDef,
+        values: &BTreeMap<&'static str, Option<String>>,
+    ) -> Option<usize> {
+        let key = values.get(def.tenant_column()?)?.as_ref()?;
+        self.tenants.iter().position(|tenant| tenant == key)
     }
 
     /// Describes a tenant's key.

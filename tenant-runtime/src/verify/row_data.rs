@@ -143,11 +143,8 @@ impl<'a> RowFactory<'a> {
     }
 
     pub(super) fn of_tenant(&self, def: &TableDef, tenant: usize) -> RowSpec {
-        let fixed = match def.scope {
-            ScopeDef::Tenant { column } => [(column, Some(self.principals.tenants[tenant].clone()))].into(),
-            _ => BTreeMap::new(),
-        };
-        RowSpec { tenant, fixed }
+        let fixed = def.tenant_column().map(|column| (column, Some(self.principals.tenants[tenant].clone())));
+        RowSpec { tenant, fixed: fixed.into_iter().collect() }
     }
 
     fn of_owners(&self, def: &'static TableDef, tenant: usize) -> Vec<RowSpec> {
@@ -226,12 +223,7 @@ impl<'a> RowFactory<'a> {
             let Some(def) = tables.get(&fixture.rows[at].table).copied() else { continue };
             for column in def.columns.iter().filter(|column| column.nullable && column.references.is_some()) {
                 let row = &fixture.rows[at];
-                let tenant = match def.scope {
-                    ScopeDef::Tenant { column } => {
-                        self.principals.tenants.iter().position(|tenant| Some(tenant.as_str()) == row.value(column))
-                    }
-                    _ => None,
-                };
+                let tenant = self.principals.tenant_of(def, &row.values);
                 let (Some(tenant), None, Some(reference)) = (tenant, row.value(column.name), column.references) else {
                     continue;
                 };

@@ -20,7 +20,7 @@ use crate::{
     error::server_error,
     ident::{Ident, quoted},
     model::{
-        def::{ColumnDef, ScopeDef, TableDef, TableName},
+        def::{ColumnDef, TableDef, TableName},
         schema::{Index, IndexKind, Table},
     },
 };
@@ -342,13 +342,8 @@ impl<'a> RowFactory<'a> {
 
     /// Remembers a row of the fixture, so that other rows can reference it.
     pub(super) fn remember(&mut self, def: &TableDef, row: &Row) {
-        let tenant = match def.scope {
-            ScopeDef::Tenant { column } => {
-                let tenant = self.principals.tenants.iter().position(|key| Some(key.as_str()) == row.value(column));
-                Some(tenant.unwrap_or(usize::MAX))
-            }
-            _ => None,
-        };
+        let tenant =
+            def.tenant_column().map(|_| self.principals.tenant_of(def, &row.values).unwrap_or(usize::MAX));
         let id = row_id(def).and_then(|id| row.value(id.name)).map(str::to_owned);
         self.made.entry(def.name).or_default().push((tenant, id));
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     ident::literal,
-    model::def::{ColumnDef, ScopeDef, SqlType, TableDef},
+    model::def::{ColumnDef, SqlType, TableDef},
 };
 
 impl RowFactory<'_> {
@@ -89,10 +89,7 @@ impl RowFactory<'_> {
     /// Returns a row with a value in a column that another column can exclude: with the values that belong to it in another row.
     pub(super) fn with_value_in(&self, fixture: &Fixture, def: &'static TableDef, template: &Row, column: &str) -> Row {
         let mut row = template.clone();
-        let tenant = match def.scope {
-            ScopeDef::Tenant { column } => Some(column),
-            _ => None,
-        };
+        let tenant = def.tenant_column();
         let is_like = |other: &&Row| {
             other.value(column).is_some() && tenant.is_none_or(|tenant| other.value(tenant) == template.value(tenant))
         };

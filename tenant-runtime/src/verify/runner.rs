@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     VerifyError,
-    fixture::{Fixture, Row, keys, row_id},
+    fixture::{Fixture, Row, keys},
     oracle::Oracle,
     outcome::{Expected, Outcome},
     principals::{NAMES, Principal, Principals},
@@ -249,19 +249,7 @@ impl Runner<'_> {
 
     /// Returns the index of the tenant to which a row belongs.
     pub(super) fn tenant_of(&self, def: &TableDef, row: &Row) -> Option<usize> {
-        match def.scope {
-            ScopeDef::Tenant { column } => {
-                self.principals.tenants.iter().position(|key| Some(key.as_str()) == row.value(column))
-            }
-            ScopeDef::Parent { column } => {
-                let reference = def.columns.iter().find(|candidate| candidate.name == column)?.references?;
-                let parent = self.fixture.table(reference.table)?;
-                let id = row_id(parent)?.name;
-                let mut parents = self.fixture.rows_of(reference.table);
-                self.tenant_of(parent, parents.find(|other| row.value(column) == other.value(id))?)
-            }
-            ScopeDef::Shared { .. } | ScopeDef::Global => None,
-        }
+        self.principals.tenant_of(def, &row.values)
     }
 
     /// Inserts one row per tenant and owner, keeps the rows as templates, and rolls back.

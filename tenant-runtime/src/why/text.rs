@@ -103,7 +103,7 @@ impl fmt::Display for Decision {
 fn meaning(kind: ConditionKind) -> &'static str {
     match kind {
         ConditionKind::Tenant => "the row belongs to the tenant in the context",
-        ConditionKind::ParentTenant => "the row's parent belongs to the tenant in the context",
+        ConditionKind::ParentTenant => "the row's parent belongs to the row's tenant and is visible to the user",
         ConditionKind::Shared => "the row belongs to a user who is a member of the tenant in the context",
         ConditionKind::Membership => {
             "the row belongs to the tenant in the context, and the user is a member of that tenant with a role that \

@@ -70,11 +70,12 @@ fn command_columns<'d>(
     command: &str,
 ) -> impl Iterator<Item = (&'d ColumnDef, Option<&'static str>)> {
     let from_context = |column: &ColumnDef| is_tenant(def, column) || def.owner == Some(column.name);
-    let of_parent = |column: &ColumnDef| def.scope == ScopeDef::Parent { column: column.name };
+    let is_fixed =
+        |column: &ColumnDef| matches!(def.scope, ScopeDef::Parent { column: parent, tenant } if [parent, tenant].contains(&column.name));
     let columns = def.columns.iter().filter_map(|column| match command {
         "SELECT" => Some((column, column.select)),
         "INSERT" => Some((column, column.insert)).filter(|_| from_context(column) || column.app_assigned),
-        "UPDATE" => Some((column, column.update)).filter(|_| !from_context(column) && !of_parent(column) && !column.id),
+        "UPDATE" => Some((column, column.update)).filter(|_| !from_context(column) && !is_fixed(column) && !column.id),
         _ => None,
     });
     columns.collect::<Vec<_>>().into_iter()
@@ -88,13 +89,8 @@ fn setting(name: &str) -> String {
 fn tenant_predicate(def: &TableDef) -> String {
     let org = setting("app.organization_id");
     match def.scope {
-        ScopeDef::Tenant { column } => format!("{column} = {org}"),
-        ScopeDef::Parent { column } => {
-            let reference = def.columns.iter().find(|c| c.name == column).and_then(|c| c.references).expect("a parent");
-            let parent = TABLES.into_iter().find(|parent| parent.name == reference.table).expect("a table");
-            let ScopeDef::Tenant { column: tenant } = parent.scope else { panic!("a tenant table") };
-            format!("{column} IN (SELECT parent.id FROM {} AS parent WHERE parent.{tenant} = {org})", parent.name)
-        }
+        // All members see the parents of the example's rows.
+        ScopeDef::Tenant { column } | ScopeDef::Parent { tenant: column, .. } => format!("{column} = {org}"),
         ScopeDef::Shared { through } => {
             let members = TABLES.into_iter().find(|members| members.name == through).expect("a table");
             let (Some(columns), ScopeDef::Tenant { column: tenant }) = (members.membership, members.scope) else {
@@ -110,7 +106,9 @@ fn tenant_predicate(def: &TableDef) -> String {
 /// The restrictive policy of a table, `tenant_isolation`.
 fn tenant_isolation(def: &TableDef) -> String {
     let tenant_isolation = match def.scope {
-        ScopeDef::Tenant { column } => format!("{column} = (SELECT app_auth.authorized_tenant_id())"),
+        ScopeDef::Tenant { column } | ScopeDef::Parent { tenant: column, .. } => {
+            format!("{column} = (SELECT app_auth.authorized_tenant_id())")
+        }
         _ => tenant_predicate(def),
     };
     let definer = (!function_owner_privileges(def).is_empty())

@@ -38,6 +38,7 @@ cases! {
     membership: Club Person ClubMember Letter;
     column_privileges: Employee;
     parent_scope: Order Item;
+    hidden_parents: Board Card Note Label Alias Change;
     hash_partitions: Measurement Remark;
     custom_policies: Article Comment Review;
     login_per_role: Guild Craftsman GuildMember Piece;

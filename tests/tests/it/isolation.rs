@@ -18,6 +18,8 @@ enum Outcome {
     Rows(u64),
     NoPrivilege,
     RowSecurity,
+    /// The row's parent does not exist in the tenant.
+    MissingParent,
     Other(String),
 }
 
@@ -157,8 +159,9 @@ impl Fixture {
                 let sql = format!(
                     "INSERT INTO app.documents (organization_id, title, created_by, visibility)
                          VALUES ('{}', 'x', '{owner}', '{label}');
-                     INSERT INTO app.comments (task_id, written_by, body) VALUES ('{}', '{owner}', 'x')",
-                    tenant.id, tenant.task
+                     INSERT INTO app.comments (organization_id, task_id, written_by, body)
+                         VALUES ('{}', '{}', '{owner}', 'x')",
+                    tenant.id, tenant.id, tenant.task
                 );
                 run(&mut admin, &sql).await.expect("a superuser can");
             }
@@ -215,6 +218,10 @@ impl Fixture {
         };
         if matches!(attempt, Attempt::Insert | Attempt::InsertAs) {
             let others = attempt == Attempt::InsertAs && def.owner.is_some();
+            // The database fills the tenant column from the context, and the parent is of another tenant.
+            if acts && !others && matches!(def.scope, ScopeDef::Parent { .. }) && aim != TargetRows::Acme {
+                return Outcome::MissingParent;
+            }
             return if acts && aim == TargetRows::Acme && !others { Outcome::Rows(1) } else { Outcome::RowSecurity };
         }
         let Actor::Application(role) = actor else { return Outcome::Rows(0) };
@@ -277,6 +284,7 @@ async fn observe(app: &mut PgConnection, actor: Actor, claims: Option<(&str, &st
         Err((code, message)) if code == "42501" && message.contains("row-level security policy") => {
             Outcome::RowSecurity
         }
+        Err((code, _)) if code == "23503" => Outcome::MissingParent,
         Err((code, message)) => Outcome::Other(format!("{code} {message}")),
     }
 }

@@ -80,6 +80,8 @@ cases! {
     add_owner: Note => Note;
     partitioned_table: Event => Happening;
     foreign_keys: Project => Project;
+    parent_to_org: Task Comment Attachment => Task Comment Attachment;
+    rename_parent: Task Comment Reaction => Job Remark Reaction;
     rename_column: Note => Note;
     rename_table: Work Page => Project Page;
     repartition: Event => Event;

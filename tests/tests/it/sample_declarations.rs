@@ -137,8 +137,8 @@ pub(super) fn remarks(column: ColumnDef) -> TableDef {
         rust_name: "Remark",
         line: 60,
         name: TableName { schema: "app", table: "remarks" },
-        scope: ScopeDef::Parent { column: column.name },
-        columns: leak(vec![ID, column, TITLE]),
+        scope: ScopeDef::Parent { column: column.name, tenant: "organization_id" },
+        columns: leak(vec![ID, ORG, column, TITLE]),
         ..projects()
     }
 }

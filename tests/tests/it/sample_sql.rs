@@ -7,7 +7,7 @@ use uuid::Uuid;
 /// The column that determines the tenant of a row.
 pub(super) fn tenant_column(def: &TableDef) -> &'static str {
     match def.scope {
-        ScopeDef::Tenant { column } | ScopeDef::Parent { column } => column,
+        ScopeDef::Tenant { column } | ScopeDef::Parent { tenant: column, .. } => column,
         ScopeDef::Shared { .. } | ScopeDef::Global => "id",
     }
 }
@@ -16,8 +16,7 @@ pub(super) fn tenant_column(def: &TableDef) -> &'static str {
 pub(super) fn tenant_condition(def: &TableDef, tenant: &Tenant) -> String {
     let (column, id) = (tenant_column(def), tenant.id);
     match def.scope {
-        ScopeDef::Tenant { .. } => format!("{column} = '{id}'"),
-        ScopeDef::Parent { .. } => format!("{column} IN (SELECT id FROM app.tasks WHERE organization_id = '{id}')"),
+        ScopeDef::Tenant { .. } | ScopeDef::Parent { .. } => format!("{column} = '{id}'"),
         ScopeDef::Shared { .. } => {
             format!("id IN (SELECT user_id FROM app.org_members WHERE organization_id = '{id}')")
         }
@@ -29,8 +28,7 @@ pub(super) fn tenant_condition(def: &TableDef, tenant: &Tenant) -> String {
 pub(super) fn tenant_condition_of_values(def: &TableDef, tenant: &Tenant) -> String {
     let column = tenant_column(def);
     match def.scope {
-        ScopeDef::Tenant { .. } => format!("{column} = '{}'", tenant.id),
-        ScopeDef::Parent { .. } => format!("{column} = '{}'", tenant.task),
+        ScopeDef::Tenant { .. } | ScopeDef::Parent { .. } => format!("{column} = '{}'", tenant.id),
         ScopeDef::Shared { .. } => {
             format!("{column} IN ('{}', '{}', '{}')", tenant.admin, tenant.member, tenant.viewer)
         }
@@ -40,7 +38,8 @@ pub(super) fn tenant_condition_of_values(def: &TableDef, tenant: &Tenant) -> Str
 
 /// Returns whether a column is neither a key nor determines the tenant.
 pub(super) fn is_plain(def: &TableDef, column: &ColumnDef) -> bool {
-    !column.id && column.name != tenant_column(def) && def.owner != Some(column.name)
+    let is_parent = matches!(def.scope, ScopeDef::Parent { column: parent, .. } if parent == column.name);
+    !column.id && column.name != tenant_column(def) && !is_parent && def.owner != Some(column.name)
 }
 
 /// Returns an INSERT of the columns that an app sets, for a tenant and a user.

@@ -127,8 +127,8 @@ impl Runner<'_> {
         for column in def.columns {
             let Some(target) = column.references.and_then(|to| self.fixture.table(to.table)) else { continue };
             let Some(id) = row_id(target) else { continue };
-            let tenants = match (def.scope, target.scope) {
-                (ScopeDef::Tenant { column: ours }, ScopeDef::Tenant { column: theirs }) if ours != column.name => {
+            let tenants = match (def.tenant_column(), target.tenant_column()) {
+                (Some(ours), Some(theirs)) if ours != column.name => {
                     format!(" AND a.{} = b.{}", quoted(ours), quoted(theirs))
                 }
                 _ => String::new(),

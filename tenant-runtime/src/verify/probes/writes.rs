@@ -6,7 +6,7 @@ use crate::{
     analyze::expression_columns::may_read,
     ident::{Ident, literal, quoted},
     model::{
-        def::{ColumnDef, ScopeDef, TableDef, TableName},
+        def::{ColumnDef, TableDef, TableName},
         schema::{Command, Index, IndexKind},
     },
     verify::{
@@ -65,6 +65,10 @@ impl Runner<'_> {
             if is_authorized || is_first {
                 self.insert_row(principal, context, def, row, "INSERT", probes);
             }
+            if let Some(tenant) = def.filled_tenant_column().filter(|_| is_authorized && is_first) {
+                let listed: Vec<_> = inserted_columns(def, row).into_iter().chain([tenant]).collect();
+                self.insert_listed(principal, context, def, row, &listed, "INSERT of a child row's tenant", probes);
+            }
         }
     }
 
@@ -77,12 +81,30 @@ impl Runner<'_> {
         technique: &'static str,
         probes: &mut Vec<Probe<'p>>,
     ) {
-        let listed = inserted_columns(def, row);
-        let plain = insert_into(def, row, &listed);
+        // The database fills the tenant column of a child row from the context.
+        let mut row = row.clone();
+        if let Some(tenant) = def.filled_tenant_column() {
+            row.values.insert(tenant.name, context.tenant.clone());
+        }
+        self.insert_listed(principal, context, def, &row, &inserted_columns(def, &row), technique, probes);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a probe needs all of them")]
+    fn insert_listed<'p>(
+        &self,
+        principal: &'p Principal,
+        context: &Context,
+        def: &'static TableDef,
+        row: &Row,
+        listed: &[&'static ColumnDef],
+        technique: &'static str,
+        probes: &mut Vec<Probe<'p>>,
+    ) {
+        let plain = insert_into(def, row, listed);
         // RETURNING also applies the SELECT policies, which could hide an INSERT policy that accepts too much.
         let returning = format!("{plain} RETURNING {}", returning_key(def));
         for (statement, returns) in [(plain, false), (returning, true)] {
-            let expected = self.oracle(context).insert(def, row, &listed, returns);
+            let expected = self.oracle(context).insert(def, row, listed, returns);
             probes.push(Probe::new(technique, (def.name, Command::Insert), principal, statement, expected));
         }
     }
@@ -102,11 +124,8 @@ impl Runner<'_> {
         let is_own = |row: &Row| user.is_none() || def.owner.is_none_or(|owner| row.values.get(owner) == Some(&user));
         let template = templates.iter().find(|(tenant, row)| *tenant == own && is_own(row)).map(|(_, row)| row);
         for column in def.columns {
-            let is_tenant = def.scope == ScopeDef::Tenant { column: column.name };
-            let Some(target) = column.references.and_then(|to| self.fixture.table(to.table)).filter(|_| !is_tenant)
-            else {
-                continue;
-            };
+            let target = column.references.and_then(|to| self.fixture.table(to.table));
+            let Some(target) = target.filter(|_| !def.is_tenant_column(column)) else { continue };
             let Some(id) = row_id(target) else { continue };
             let foreign_rows =
                 self.fixture.rows_of(target.name).filter(|row| self.tenant_of(target, row) == Some(1 - own));
@@ -164,8 +183,7 @@ impl Runner<'_> {
     ) {
         let theirs = self.fixture.rows_of(def.name).find(|row| self.tenant_of(def, row) == Some(other));
         let Some(theirs) = theirs else { return };
-        let (ScopeDef::Tenant { .. }, Some(table)) = (def.scope, self.row_factory.table(def)) else { return };
-        let tenant = table.tenant_column();
+        let (Some(tenant), Some(table)) = (def.tenant_column(), self.row_factory.table(def)) else { return };
         let keys = table.uniques.iter().map(|key| key.columns.clone());
         // The row must also satisfy the condition of the index, as the other row does.
         let read_by = |index: &Index| {
@@ -176,11 +194,10 @@ impl Runner<'_> {
         };
         let indexes = table.indexes.iter().filter(|index| index.kind != IndexKind::Plain).map(read_by);
         // A key without the tenant column is declared for the rows of all tenants.
-        for key in keys.chain(indexes).filter(|columns| columns.iter().any(|column| Some(column) == tenant)) {
+        for key in keys.chain(indexes).filter(|columns| columns.iter().any(|column| column.as_str() == tenant)) {
             // References and the tenant column are rejected for other reasons.
-            let is_tenant = |name| def.scope == ScopeDef::Tenant { column: name };
             let is_plain = |name: &str| {
-                let column = def.columns.iter().find(|column| column.name == name && !is_tenant(column.name));
+                let column = def.columns.iter().find(|column| column.name == name && name != tenant);
                 column.is_some_and(|column| column.references.is_none() && !column.id)
             };
             let plain: Vec<_> = key.iter().map(Ident::as_str).filter(|name| is_plain(name)).collect();
@@ -325,11 +342,12 @@ impl Runner<'_> {
     }
 }
 
-/// Returns the columns that an INSERT lists: the required columns, and the key if the app assigns it.
+/// Returns the columns that an INSERT lists: the required columns, and the key if the app assigns it. The database fills the
+/// tenant column of a child row.
 fn inserted_columns(def: &'static TableDef, row: &Row) -> Vec<&'static ColumnDef> {
     let is_needed = |column: &&ColumnDef| {
-        let from_context = def.scope == ScopeDef::Tenant { column: column.name } || def.owner == Some(column.name);
-        let is_made = column.id && !column.app_assigned;
+        let from_context = def.inserted_tenant_column() == Some(column.name) || def.owner == Some(column.name);
+        let is_made = column.id && !column.app_assigned || def.is_tenant_column(column);
         from_context
             || !is_made
                 && (column.references.is_some()

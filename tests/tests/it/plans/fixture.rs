@@ -45,8 +45,8 @@ const FILL: &str = "
             CASE n % 100 WHEN 0 THEN 'todo' WHEN 1 THEN 'in_progress' ELSE 'done' END,
             pg_temp.key('user ' || o || ' ' || 1 + n % CASE WHEN is_large THEN 400 ELSE 2 END)
         FROM sizes, generate_series(1, CASE WHEN is_large THEN 22000 ELSE 65 END) AS n;
-    INSERT INTO app.comments (task_id, written_by, body)
-        SELECT pg_temp.key('task ' || o || ' ' || n), pg_temp.key('user ' || o || ' 1'), 'comment ' || n
+    INSERT INTO app.comments (organization_id, task_id, written_by, body)
+        SELECT org, pg_temp.key('task ' || o || ' ' || n), pg_temp.key('user ' || o || ' 1'), 'comment ' || n
         FROM sizes, generate_series(1, CASE WHEN is_large THEN 4000 ELSE 10 END) AS n;
     INSERT INTO app.documents (organization_id, title, created_by, visibility)
         SELECT org, 'document ' || n, pg_temp.key('user ' || o || ' 1'),

@@ -120,7 +120,7 @@ impl Fixture {
     ) -> Row {
         let mut values = BTreeMap::new();
         for column in table.columns {
-            let value = if table.scope == (ScopeDef::Tenant { column: column.name }) {
+            let value = if table.tenant_column() == Some(column.name) {
                 Some(self.tenants[tenant].clone())
             } else if table.owner == Some(column.name) {
                 Some(owner.to_owned())
@@ -141,9 +141,8 @@ impl Fixture {
         }
         if let Some(reference) = column.references {
             let target = self.table(reference.table)?;
-            let of_tenant = |row: &&Row| match target.scope {
-                ScopeDef::Tenant { column } => row.values[column].as_ref() == Some(&self.tenants[tenant]),
-                _ => true,
+            let of_tenant = |row: &&Row| {
+                target.tenant_column().is_none_or(|column| row.values[column].as_ref() == Some(&self.tenants[tenant]))
             };
             let found: Vec<_> = self.rows_of(reference.table).filter(of_tenant).collect();
             return found.get(random.below(found.len().max(1)))?.values[row_id(target)].clone();

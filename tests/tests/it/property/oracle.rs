@@ -89,7 +89,7 @@ pub(super) fn includes(tenancy: &TenancyDef, role: &str, other: &str) -> bool {
 /// The column that identifies a row: the key, or its part that is not the tenant column.
 pub(super) fn row_id(table: &TableDef) -> &'static str {
     let ids: Vec<_> = table.columns.iter().filter(|column| column.id).map(|column| column.name).collect();
-    ids.iter().copied().find(|id| ids.len() == 1 || table.scope != ScopeDef::Tenant { column: id }).expect("a key")
+    ids.iter().copied().find(|id| ids.len() == 1 || table.tenant_column() != Some(id)).expect("a key")
 }
 
 /// The model, for one subject.
@@ -128,12 +128,29 @@ impl Oracle<'_> {
             ScopeDef::Global => true,
             ScopeDef::Tenant { column } => self.is_authorized_in(&row.values[column]),
             ScopeDef::Shared { through } => is_named_by(through, "user_id", row_id(table)),
-            ScopeDef::Parent { column } => {
-                let parent = table.columns.iter().find(|candidate| candidate.name == column);
-                let parent = parent.and_then(|column| column.references).expect("it refers to its parent").table;
-                is_named_by(parent, row_id(self.world.table(parent).expect("declared")), column)
+            // If all members see all parents, only the foreign key requires that the parent exists.
+            ScopeDef::Parent { column, tenant } => {
+                let parent = self.parent(table).expect("it refers to its parent");
+                let named = table.columns.iter().find(|candidate| candidate.name == column).expect("a column");
+                let mut parents = self.world.rows_of(parent.name);
+                self.is_authorized_in(&row.values[tenant])
+                    && (!self.hides_rows(parent)
+                        || parents.any(|other| self.names(table, row, named, other) && self.can_select(parent, other)))
             }
         }
+    }
+
+    fn parent(&self, table: &TableDef) -> Option<&'static TableDef> {
+        let ScopeDef::Parent { column, .. } = table.scope else { return None };
+        let column = table.columns.iter().find(|candidate| candidate.name == column)?;
+        self.world.table(column.references?.table)
+    }
+
+    /// Returns whether members may not see all rows of their tenant.
+    fn hides_rows(&self, table: &TableDef) -> bool {
+        table.visibility.is_some()
+            || table.rules.iter().any(|rule| rule.command == "select")
+            || self.parent(table).is_some_and(|parent| self.hides_rows(parent))
     }
 
     fn is_own(&self, table: &TableDef, row: &Row) -> bool {
@@ -174,7 +191,7 @@ impl Oracle<'_> {
     fn may_use(&self, table: &TableDef, command: &str, name: &str) -> bool {
         let column = table.columns.iter().find(|column| column.name == name).expect("a column");
         let is_tenant = table.scope == ScopeDef::Tenant { column: column.name };
-        let is_parent = table.scope == ScopeDef::Parent { column: column.name };
+        let is_fixed = matches!(table.scope, ScopeDef::Parent { column, tenant } if [column, tenant].contains(&name));
         let is_from_context = is_tenant || table.owner == Some(column.name);
         // Members are changed by functions alone.
         let by_statement = command == "select" || table.membership.is_none();
@@ -185,7 +202,7 @@ impl Oracle<'_> {
                 _ => {
                     let any = self.may(table.update) || self.may(table.update_own);
                     !is_from_context
-                        && !is_parent
+                        && !is_fixed
                         && !column.id
                         && column.update.map_or(any, |role| self.may(Some(role)))
                 }
@@ -300,10 +317,8 @@ impl Oracle<'_> {
 
     fn names(&self, table: &TableDef, row: &Row, column: &ColumnDef, target: &Row) -> bool {
         let def = self.world.table(target.table).expect("declared");
-        let same_tenant = match (table.scope, def.scope) {
-            (ScopeDef::Tenant { column: ours }, ScopeDef::Tenant { column: theirs }) => {
-                row.values[ours] == target.values[theirs]
-            }
+        let same_tenant = match (table.tenant_column(), def.tenant_column()) {
+            (Some(ours), Some(theirs)) => row.values[ours] == target.values[theirs],
             _ => true,
         };
         column.references.is_some_and(|to| to.table == target.table)

@@ -162,21 +162,19 @@ fn plain(
     blank: TableDef,
     random: &mut Random,
 ) -> &'static TableDef {
-    // Sometimes one whose key is unique within a tenant only; such a table cannot be a `parent`.
     let is_parent = |table: &&&TableDef| {
-        matches!(table.scope, ScopeDef::Tenant { .. }) && table.columns.iter().filter(|column| column.id).count() == 1
+        table.tenant_column().is_some_and(|tenant| tenant != row_id(table)) && table.membership.is_none()
     };
-    let strict = !random.chance(5);
-    let parents: Vec<_> =
-        tables.iter().filter(|table| is_parent(table) || !strict && table.partitions.is_some()).collect();
+    let parents: Vec<_> = tables.iter().filter(is_parent).collect();
     let parent = if parents.is_empty() { None } else { Some(*random.pick(&parents)) };
     let scope = match (random.below(100), parent) {
         (0..15, _) => ScopeDef::Global,
-        (15..45, Some(_)) => ScopeDef::Parent { column: "parent" },
+        (15..45, Some(_)) => ScopeDef::Parent { column: "parent", tenant: "org" },
         _ => ScopeDef::Tenant { column: "org" },
     };
     let parent = parent.filter(|_| matches!(scope, ScopeDef::Parent { .. }));
     let is_of_tenant = matches!(scope, ScopeDef::Tenant { .. });
+    let has_tenant = scope != ScopeDef::Global;
     let select = random.role(tenancy, parent.and_then(|parent| parent.select));
     let writes = if scope == ScopeDef::Global { 1 } else { 70 };
     let has_owner = random.chance(60);
@@ -198,12 +196,12 @@ fn plain(
         columns.push(ColumnDef { id, references, select, ..ColumnDef::blank("org", tenancy.key, false) });
     }
     if let Some(parent) = parent {
-        let on_delete = if parent.name.table == "roots" { of_root } else { action(random) };
-        let references = Some(ReferenceDef { table: parent.name, on_delete });
+        columns.push(ColumnDef { app_assigned: false, ..ColumnDef::blank("org", tenancy.key, false) });
+        let references = Some(ReferenceDef { table: parent.name, on_delete: action(random) });
         columns.push(ColumnDef { references, ..ColumnDef::blank("parent", key_type(parent), false) });
     }
     if has_owner {
-        let members = reference(tables, "members", OnDelete::NoAction).filter(|_| is_of_tenant && random.chance(30));
+        let members = reference(tables, "members", OnDelete::NoAction).filter(|_| has_tenant && random.chance(30));
         let nullable = random.chance(15);
         columns.push(ColumnDef { references: members, ..ColumnDef::blank("owner_id", tenancy.user, nullable) });
     }
@@ -232,11 +230,10 @@ fn plain(
     columns.push(own_roles(n, random));
     columns.push(own_roles(ColumnDef::blank("a", SqlType::Text, false), random));
     columns.push(own_roles(ColumnDef::blank("b", SqlType::Text, true), random));
-    // A tenant table may refer to tenant tables, and any table to tables without a tenant.
-    let may_link = |table: &&&TableDef| match table.scope {
-        ScopeDef::Tenant { column } => is_of_tenant && column != "id",
-        ScopeDef::Parent { .. } => false,
-        ScopeDef::Shared { .. } | ScopeDef::Global => true,
+    // A table with a tenant column may refer to others, and any table to tables without a tenant.
+    let may_link = |table: &&&TableDef| match table.tenant_column() {
+        Some(column) => has_tenant && column != "id",
+        None => true,
     };
     let targets: Vec<_> = tables.iter().filter(may_link).collect();
     if !targets.is_empty() && random.chance(60) {

@@ -193,6 +193,11 @@ fn insert(reference: &Oracle<'_>, table: &'static TableDef, random: &mut Random)
     let mut row = world.row(table, tenant, linked, owner, number, random);
     let mut listed = Vec::new();
     for column in table.columns {
+        let is_filled = matches!(table.scope, ScopeDef::Parent { tenant, .. } if tenant == column.name);
+        if is_filled && !random.chance(4) {
+            row.values.insert(column.name, reference.context.tenant.clone());
+            continue;
+        }
         let is_from_context =
             table.scope == ScopeDef::Tenant { column: column.name } || table.owner == Some(column.name);
         let is_made = column.id && !column.app_assigned;

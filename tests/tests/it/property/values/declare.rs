@@ -34,11 +34,20 @@ fn declared(tenancy: &'static TenancyDef, old: Option<&Table>, table: &Table, ve
     let scope = match table.scope {
         Scope::Tenant | Scope::Members => ScopeDef::Tenant { column: name(Part::Tenant) },
         Scope::Parent => {
-            ScopeDef::Parent { column: name(Part::Parent(table.parent().expect("the table has a parent"))) }
+            let parent = table.parent().expect("the table has a parent");
+            let tenant = version.tenant_of_parent(table).expect("the parent has a tenant").name;
+            ScopeDef::Parent { column: name(Part::Parent(parent)), tenant }
         }
         Scope::Global => ScopeDef::Global,
     };
     let is_members = table.scope == Scope::Members;
+    // The derive copies the tenant column of the parent.
+    let tenant = version.tenant_of_parent(table).map(|tenant| ColumnDef {
+        app_assigned: false,
+        renamed_from: tenant.renamed_from,
+        ..ColumnDef::blank(tenant.name, SqlType::Uuid, false)
+    });
+    let columns = table.columns.iter().map(|column| column_def(column, old, table, version)).chain(tenant);
     let [lowest, middle, highest] = [0, 1, version.roles.len() - 1].map(|at| version.roles[at].text);
     let writes = |role: &'static str| if table.scope == Scope::Global { None } else { Some(role) };
     let rules = table.rule.iter().flat_map(|rule| {
@@ -59,7 +68,7 @@ fn declared(tenancy: &'static TenancyDef, old: Option<&Table>, table: &Table, ve
         insert: writes(if is_members { highest } else { middle }),
         update: writes(if is_members { highest } else { middle }),
         delete: writes(highest),
-        columns: table.columns.iter().map(|column| column_def(column, old, table, version)).collect::<Vec<_>>().leak(),
+        columns: columns.collect::<Vec<_>>().leak(),
         ..TableDef::blank(tenancy)
     })
 }

@@ -206,9 +206,11 @@ pub(super) fn rows(version: &Version, random: &mut Random) -> Rows {
 pub(super) fn inserts(version: &Version, rows: &Rows) -> String {
     let mut text = String::new();
     for table in &version.tables {
-        let names: Vec<_> = table.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
+        let tenant = version.tenant_of_parent(table);
+        let names: Vec<_> = table.columns.iter().chain(tenant).map(|column| format!("\"{}\"", column.name)).collect();
         for row in &rows[&table.id] {
-            let values: Vec<_> = table.columns.iter().map(|column| literal(&row[&column.id])).collect();
+            let tenant = tenant.map(|_| literal(&version.tenant_of_row(rows, table, row)));
+            let values: Vec<_> = table.columns.iter().map(|column| literal(&row[&column.id])).chain(tenant).collect();
             let (names, values) = (names.join(", "), values.join(", "));
             text += &format!("INSERT INTO app.\"{}\" ({names}) VALUES ({values});\n", table.name);
         }

@@ -48,6 +48,11 @@ pub(super) fn hint(
 pub(super) fn is_declarable(before: &Version, after: &Version) -> bool {
     labels::are_declarable(&before.roles, &after.roles)
         && after.tables.iter().all(|table| {
+            // The tenant column that a table copies from its parent table.
+            let copied = after.tenant_of_parent(table);
+            if copied.is_some_and(|tenant| table.named(tenant.name).is_some()) {
+                return false;
+            }
             let Some(old) = before.table(table.id) else {
                 // A new table under the name of a dropped one would be the same table.
                 return before.tables.iter().all(|old| old.name != table.name || after.table(old.id).is_some());

@@ -222,6 +222,21 @@ impl Version {
         self.tables.iter().find(|table| table.id == id)
     }
 
+    /// Returns the tenant column of the parent of a table's rows, of which the table has a copy.
+    pub(super) fn tenant_of_parent(&self, table: &Table) -> Option<&Column> {
+        self.table(table.parent()?)?.part(Part::Tenant)
+    }
+
+    /// Returns the tenant of a row, which is the tenant of its parent.
+    pub(super) fn tenant_of_row(&self, rows: &Rows, table: &Table, row: &Row) -> Value {
+        let of = table.parent().expect("the table has a parent");
+        let parent = self.table(of).expect("the parent's table");
+        let id = |table: &Table, part| table.part(part).expect("the column").id;
+        let (key, reference) = (id(parent, Part::Key), id(table, Part::Parent(of)));
+        let found = rows[&of].iter().find(|other| other[&key] == row[&reference]).expect("the parent");
+        found[&id(parent, Part::Tenant)].clone()
+    }
+
     /// Gives the column with the members' roles the roles of the tenancy as its labels.
     pub(super) fn share_roles(&mut self) {
         let columns = self.tables.iter_mut().flat_map(|table| &mut table.columns);

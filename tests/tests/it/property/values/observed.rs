@@ -21,17 +21,19 @@ pub(super) struct Observed {
 pub(super) type Tables = BTreeMap<String, Observed>;
 
 /// Returns the tables that a version predicts.
-pub(super) fn predicted(version: &Version, rows: &Rows) -> Tables {
+pub(super) fn predicted(version: &Version, all: &Rows) -> Tables {
     let tables = version.tables.iter().map(|table| {
+        let tenant = version.tenant_of_parent(table);
         let row = |row: &super::model::Row| {
-            table.columns.iter().map(|column| (column.name.to_owned(), row[&column.id].clone())).collect()
+            let tenant = tenant.map(|tenant| (tenant.name.to_owned(), version.tenant_of_row(all, table, row)));
+            table.columns.iter().map(|column| (column.name.to_owned(), row[&column.id].clone())).chain(tenant).collect()
         };
-        let mut rows: Vec<_> = rows[&table.id].iter().map(row).collect();
+        let mut rows: Vec<_> = all[&table.id].iter().map(row).collect();
         rows.sort();
         let column = |column: &super::model::Column| {
             (column.name.to_owned(), (column.kind.sql_name().to_owned(), !column.nullable))
         };
-        let columns = table.columns.iter().map(column).collect();
+        let columns = table.columns.iter().chain(tenant).map(column).collect();
         (table.name.to_owned(), Observed { columns, is_secured: true, rows })
     });
     tables.collect()
