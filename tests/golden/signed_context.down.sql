@@ -53,7 +53,6 @@ DROP POLICY select_system ON shop.labels;
 DROP POLICY delete_clerk ON shop.labels;
 DROP POLICY insert_clerk ON shop.labels;
 DROP POLICY select_clerk ON shop.labels;
-DROP POLICY signed_context ON shop.labels;
 DROP POLICY tenant_isolation ON shop.labels;
 
 -- Policies and grants of shop.items ---------------------------------------------------------------

@@ -863,11 +863,14 @@ CREATE TABLE shop.labels (
     id      uuid   NOT NULL DEFAULT gen_random_uuid(),
     item_id bigint NOT NULL,
     text    text   NOT NULL,
+    shop_id uuid   NOT NULL DEFAULT (NULLIF(current_setting('shop.tenant_id', true), '')::uuid),
     CONSTRAINT labels_pkey PRIMARY KEY (id),
-    CONSTRAINT labels_item_id_fkey FOREIGN KEY (item_id)
-        REFERENCES shop.items (id) ON DELETE CASCADE
+    CONSTRAINT labels_shop_id_id_key UNIQUE (shop_id, id),
+    CONSTRAINT labels_shop_id_item_id_fkey FOREIGN KEY (shop_id, item_id)
+        REFERENCES shop.items (shop_id, id) ON DELETE CASCADE
 );
-CREATE INDEX labels_item_id_idx ON shop.labels (item_id);
+COMMENT ON COLUMN shop.labels.shop_id IS 'Tenant of the row, which is the tenant of its parent.';
+CREATE INDEX labels_shop_id_item_id_idx ON shop.labels (shop_id, item_id);
 
 ALTER TABLE shop.labels ENABLE ROW LEVEL SECURITY;
 ALTER TABLE shop.labels FORCE ROW LEVEL SECURITY;
@@ -1077,35 +1080,33 @@ GRANT UPDATE (name, shelf, cost) ON shop.items TO shop_system;
 
 -- Policies and grants of shop.labels --------------------------------------------------------------
 CREATE POLICY tenant_isolation ON shop.labels AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'shop_system') THEN (SELECT shop_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid) IS NULL OR item_id IN (SELECT parent.id FROM shop.items AS parent WHERE parent.shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid))) ELSE item_id IN (SELECT parent.id FROM shop.items AS parent WHERE parent.shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'shop_system') THEN (SELECT shop_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid) IS NULL OR item_id IN (SELECT parent.id FROM shop.items AS parent WHERE parent.shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid))) ELSE item_id IN (SELECT parent.id FROM shop.items AS parent WHERE parent.shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)) END);
+    USING (CASE WHEN (SELECT current_user = 'shop_system') THEN (SELECT shop_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid) IS NULL OR shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)) ELSE shop_id = (SELECT shop_auth.authorized_tenant_id(shop_auth.statement_role())) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'shop_system') THEN (SELECT shop_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid) IS NULL OR shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)) ELSE shop_id = (SELECT shop_auth.authorized_tenant_id(shop_auth.statement_role())) END);
 COMMENT ON POLICY tenant_isolation ON shop.labels IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: shop_system, whose jobs record a reason.';
 
-CREATE POLICY signed_context ON shop.labels AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING ((SELECT shop_auth.is_context_signed(shop_auth.statement_role())))
-    WITH CHECK ((SELECT shop_auth.is_context_signed(shop_auth.statement_role())));
-COMMENT ON POLICY signed_context ON shop.labels IS 'Requires a signed context, whatever other policies allow.';
-
 CREATE POLICY select_clerk ON shop.labels AS PERMISSIVE FOR SELECT TO shop_clerk
-    USING (item_id IN (SELECT parent.id FROM shop.items AS parent WHERE parent.shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)));
-COMMENT ON POLICY select_clerk ON shop.labels IS 'Allows clerk and the roles that include it to SELECT rows of the current tenant.';
+    USING ((shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid))
+        AND (EXISTS (SELECT FROM shop.items AS parent WHERE parent.shop_id = shop.labels.shop_id AND parent.id = shop.labels.item_id OFFSET 0)));
+COMMENT ON POLICY select_clerk ON shop.labels IS 'Allows clerk and the roles that include it to SELECT rows of the current tenant. Limited to rows whose parent is visible to the user.';
 
 CREATE POLICY insert_clerk ON shop.labels AS PERMISSIVE FOR INSERT TO shop_clerk
-    WITH CHECK (item_id IN (SELECT parent.id FROM shop.items AS parent WHERE parent.shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)));
-COMMENT ON POLICY insert_clerk ON shop.labels IS 'Allows clerk and the roles that include it to INSERT rows of the current tenant.';
+    WITH CHECK ((shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid))
+        AND (EXISTS (SELECT FROM shop.items AS parent WHERE parent.shop_id = shop.labels.shop_id AND parent.id = shop.labels.item_id OFFSET 0)));
+COMMENT ON POLICY insert_clerk ON shop.labels IS 'Allows clerk and the roles that include it to INSERT rows of the current tenant. Limited to rows whose parent is visible to the user.';
 
 CREATE POLICY delete_clerk ON shop.labels AS PERMISSIVE FOR DELETE TO shop_clerk
-    USING (item_id IN (SELECT parent.id FROM shop.items AS parent WHERE parent.shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)));
-COMMENT ON POLICY delete_clerk ON shop.labels IS 'Allows clerk and the roles that include it to DELETE rows of the current tenant.';
+    USING ((shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid))
+        AND (EXISTS (SELECT FROM shop.items AS parent WHERE parent.shop_id = shop.labels.shop_id AND parent.id = shop.labels.item_id OFFSET 0)));
+COMMENT ON POLICY delete_clerk ON shop.labels IS 'Allows clerk and the roles that include it to DELETE rows of the current tenant. Limited to rows whose parent is visible to the user.';
 
 CREATE POLICY select_system ON shop.labels AS PERMISSIVE FOR SELECT TO shop_system
-    USING ((SELECT shop_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid) IS NULL OR item_id IN (SELECT parent.id FROM shop.items AS parent WHERE parent.shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid))));
+    USING ((SELECT shop_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid) IS NULL OR shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)));
 COMMENT ON POLICY select_system ON shop.labels IS 'Allows shop_system to SELECT rows of the current tenant, or of all tenants if no tenant is set. Requires a recorded reason.';
 
-GRANT SELECT (id, item_id, text) ON shop.labels TO shop_clerk;
+GRANT SELECT (id, item_id, text, shop_id) ON shop.labels TO shop_clerk;
 GRANT INSERT (item_id, text) ON shop.labels TO shop_clerk;
 GRANT DELETE ON shop.labels TO shop_clerk;
-GRANT SELECT (id, item_id, text) ON shop.labels TO shop_system;
+GRANT SELECT (id, item_id, text, shop_id) ON shop.labels TO shop_system;
 
 -- Policies and grants of shop.offers --------------------------------------------------------------
 CREATE POLICY tenant_isolation ON shop.offers AS RESTRICTIVE FOR ALL TO PUBLIC

@@ -293,6 +293,13 @@ impl TableDef {
         }
     }
 
+    /// Returns the tenant column if the database fills it.
+    pub(crate) fn filled_tenant_column(&self) -> Option<&'static ColumnDef> {
+        let ScopeDef::Parent { tenant, .. } = self.scope else { return None };
+        let columns: &'static [ColumnDef] = self.columns;
+        columns.iter().find(|candidate| candidate.name == tenant)
+    }
+
     /// Returns the tenant column that an INSERT sets; with `parent`, the database fills it.
     pub(crate) const fn inserted_tenant_column(&self) -> Option<&'static str> {
         match self.scope {

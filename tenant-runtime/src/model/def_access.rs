@@ -35,13 +35,6 @@ impl TableDef {
         self.tenant_column() == Some(column.name)
     }
 
-    /// Returns the tenant column if the database fills it.
-    pub(crate) fn filled_tenant_column(&self) -> Option<&'static ColumnDef> {
-        let ScopeDef::Parent { tenant, .. } = self.scope else { return None };
-        let columns: &'static [ColumnDef] = self.columns;
-        columns.iter().find(|candidate| candidate.name == tenant)
-    }
-
     /// Returns the column that references the row's parent.
     pub(crate) fn parent_column(&self) -> Option<&'static ColumnDef> {
         let ScopeDef::Parent { column, .. } = self.scope else { return None };

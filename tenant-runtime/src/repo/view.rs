@@ -54,7 +54,10 @@ impl<T: Select> TenantView for T {
     type Needs = T::RowNeeds;
 
     fn columns() -> Vec<&'static str> {
-        let read = T::TABLE.columns.iter().filter(|column| column.select != Some(NO_ROLE));
+        // No field has the tenant column that the database fills.
+        let filled = T::TABLE.filled_tenant_column().map(|column| column.name);
+        let fields = T::TABLE.columns.iter().filter(|column| Some(column.name) != filled);
+        let read = fields.filter(|column| column.select != Some(NO_ROLE));
         read.map(|column| column.name).collect()
     }
 

@@ -79,17 +79,6 @@ ALTER TABLE app.projects RENAME CONSTRAINT works_org_id_key TO projects_org_id_k
 ALTER INDEX app.works_org_name_idx RENAME TO projects_org_name_idx;
 ALTER TABLE app.projects RENAME CONSTRAINT works_pkey TO projects_pkey;
 
--- Sets the same conditions again: after a rename, PostgreSQL keeps the old name in them.
-ALTER POLICY tenant_isolation ON app.pages
-    USING (work_id IN (SELECT parent.id FROM app.projects AS parent WHERE parent.org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
-    WITH CHECK (work_id IN (SELECT parent.id FROM app.projects AS parent WHERE parent.org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
--- Sets the same conditions again: after a rename, PostgreSQL keeps the old name in them.
-ALTER POLICY select_viewer ON app.pages
-    USING (work_id IN (SELECT parent.id FROM app.projects AS parent WHERE parent.org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
--- Sets the same conditions again: after a rename, PostgreSQL keeps the old name in them.
-ALTER POLICY insert_member ON app.pages
-    WITH CHECK (work_id IN (SELECT parent.id FROM app.projects AS parent WHERE parent.org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
-
 RESET ROLE;
 
 SET LOCAL search_path = DEFAULT;
@@ -116,17 +105,6 @@ ALTER TABLE app.projects RENAME CONSTRAINT projects_org_id_key TO works_org_id_k
 
 -- warning TM205: running app versions that still use table `app.projects` will fail.
 ALTER TABLE app.projects RENAME TO works;
-
--- Sets the same conditions again: after a rename, PostgreSQL keeps the old name in them.
-ALTER POLICY insert_member ON app.pages
-    WITH CHECK (work_id IN (SELECT parent.id FROM app.works AS parent WHERE parent.org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
--- Sets the same conditions again: after a rename, PostgreSQL keeps the old name in them.
-ALTER POLICY select_viewer ON app.pages
-    USING (work_id IN (SELECT parent.id FROM app.works AS parent WHERE parent.org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
--- Sets the same conditions again: after a rename, PostgreSQL keeps the old name in them.
-ALTER POLICY tenant_isolation ON app.pages
-    USING (work_id IN (SELECT parent.id FROM app.works AS parent WHERE parent.org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
-    WITH CHECK (work_id IN (SELECT parent.id FROM app.works AS parent WHERE parent.org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
 
 RESET ROLE;
 
