@@ -362,8 +362,8 @@ pub(crate) fn system_may_use(def: &TableDef, command: Command, column: &ColumnDe
         Command::Delete => None,
     };
     // Without a tenant in the context, a job names the tenant of a new row.
-    let names_tenant = command == Command::Insert
-        && matches!(def.scope, ScopeDef::Parent { tenant, .. } if tenant == column.name);
+    let names_tenant =
+        command == Command::Insert && matches!(def.scope, ScopeDef::Parent { tenant, .. } if tenant == column.name);
     system_may(def, command) && role != Some(NO_ROLE) && (names_tenant || is_covered(def, column, command))
 }
 

@@ -256,9 +256,9 @@ async fn ask(session: &mut Session, why: &mut Why, schema: &Schema, def: &TableD
     check_keys(session, def, row).await?;
     let table = why.table.quoted();
     // Rows of several tenants can have the same key; the row of the question's tenant comes first.
-    let order = def.tenant_column().map(|column| {
-        format!("ORDER BY {}::text IS DISTINCT FROM {} ", quoted(column), literal(&row.tenant))
-    });
+    let order = def
+        .tenant_column()
+        .map(|column| format!("ORDER BY {}::text IS DISTINCT FROM {} ", quoted(column), literal(&row.tenant)));
     let order = order.unwrap_or_default();
     // The copy has the name of the table, because a condition can contain that name.
     let copy_name = format!("pg_temp.{}", why.table.table.quoted());

@@ -165,8 +165,7 @@ fn check_default(text: &str, default: &Expr, ty: SqlType, place: &str, findings:
 /// and its values have no other source.
 fn is_generated(def: &TableDef, column: &ColumnDef) -> bool {
     // A primary key that is the tenant column gets its value from the context, or from the referenced tenant table.
-    let from_context = def.is_tenant_column(column)
-        && (def.insert.is_some() || column.references.is_some());
+    let from_context = def.is_tenant_column(column) && (def.insert.is_some() || column.references.is_some());
     column.id && !column.app_assigned && id_columns(def).len() == 1 && !from_context
 }
 

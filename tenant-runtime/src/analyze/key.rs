@@ -38,7 +38,11 @@ pub(super) fn partitions(def: &TableDef, tenant: Option<&ColumnDef>, findings: &
         findings.error(
             place(def),
             format!("the primary key of the partitioned table `{}` must include the tenant column", def.rust_name),
-            "mark the tenant column with `#[tenant(id)]` as well: a unique constraint must include the partition key",
+            match def.filled_tenant_column() {
+                Some(_) => "replace `parent` by `org`, and mark the tenant column with `#[tenant(id)]`: a unique constraint must include \
+                            the partition key",
+                None => "mark the tenant column with `#[tenant(id)]` as well: a unique constraint must include the partition key",
+            },
         );
     }
     Some(count)

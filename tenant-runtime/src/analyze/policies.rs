@@ -123,7 +123,10 @@ fn policy(command: Command, own: bool, role: &Ident, declared: &str, rows: &RowP
     let kind = PolicyKind::Command { command, own };
     Policy {
         name: kind.policy_name(declared),
-        comment: format!("Allows {declared} and the roles that include it to {} {which}{parents}{visible}.", command.keyword()),
+        comment: format!(
+            "Allows {declared} and the roles that include it to {} {which}{parents}{visible}.",
+            command.keyword()
+        ),
         kind,
         role: Some(role.clone()),
         using: if reads { rows.using(command, own) } else { Vec::new() },

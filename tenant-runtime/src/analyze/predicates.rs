@@ -198,7 +198,7 @@ fn shared(
         );
         return None;
     };
-    reads_through(def, member.def(), "looks up which rows are visible", tenancy, findings);
+    reads_through(def, member.def(), "in which the policy looks up which rows are visible", tenancy, findings);
     cross_tenant::reads_through(def, member.def(), findings);
     let (tenant, user) = member.keys();
     // With ARRAY, the members are read once per statement, not once per row.
@@ -220,7 +220,7 @@ fn shared(
 fn visible_parent(def: &TableDef, known: &Known, tenancy: &Tenancy, findings: &mut Findings) -> Option<Condition> {
     let column = def.parent_column()?;
     let (parent_name, parent) = known.referenced(column.references?)?;
-    reads_through(def, parent, "looks up the row's parent", tenancy, findings);
+    reads_through(def, parent, "whose rows are the parents of its rows", tenancy, findings);
     if !known.filters_rows(parent) {
         return None;
     }
@@ -255,18 +255,14 @@ impl Known {
 /// Requires that a role with SELECT on a table also has SELECT on `other`, in which the tenant is looked up:
 /// the policy reads the key and the tenant in `other` with the privileges of the current role.
 fn reads_through(def: &TableDef, other: &TableDef, relation: &str, tenancy: &Tenancy, findings: &mut Findings) {
-    let read =
-        other.columns.iter().filter(|column| column.id || other.is_tenant_column(column));
+    let read = other.columns.iter().filter(|column| column.id || other.is_tenant_column(column));
     let mut needed = other.select.into_iter().chain(read.filter_map(|column| column.select));
     if let Some(reader) = def.select
         && let Some(needed) = needed.find(|needed| !tenancy.includes(reader, needed))
     {
         findings.error(
             place(def),
-            format!(
-                "`{reader}` has SELECT on `{}` but not on `{}`, in which the policy {relation}",
-                def.rust_name, other.rust_name
-            ),
+            format!("`{reader}` has SELECT on `{}` but not on `{}`, {relation}", def.rust_name, other.rust_name),
             format!("set `select` on `{}` to `{needed}` or a role that includes it", def.rust_name),
         );
     }

@@ -100,7 +100,8 @@ fn key_columns(
     let Some(tenant) = tenant else {
         return Err((
             format!("a global table references `{}`, whose rows belong to tenants", target.rust_name),
-            "a row that all tenants can read cannot reference a row of one tenant: make the table a tenant table".into(),
+            "a row that all tenants can read cannot reference a row of one tenant: make the table a tenant table"
+                .into(),
         ));
     };
     match (target_tenant == target_id.name, is_tenant_column) {

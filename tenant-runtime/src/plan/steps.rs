@@ -33,7 +33,15 @@ pub(super) fn steps(
     hints: &MigrationHints,
 ) -> Vec<Step> {
     let index = TableChanges::of(changes, labels, after);
-    let mut builder = StepBuilder { changes, index, before, after, hints, steps: Vec::new(), tenant_columns: TenantColumns::default() };
+    let mut builder = StepBuilder {
+        changes,
+        index,
+        before,
+        after,
+        hints,
+        steps: Vec::new(),
+        tenant_columns: TenantColumns::default(),
+    };
     builder.tables();
     for change in renames {
         builder.rename(change);

@@ -48,12 +48,7 @@ fn empty(table: &QualifiedName, column: &Column) -> SchemaObject {
 }
 
 /// Returns the action that fills a column, and the number of ancestors of a row.
-fn filling(
-    schema: &Schema,
-    table: &QualifiedName,
-    column: &Column,
-    has_triggers: bool,
-) -> Option<(isize, Action)> {
+fn filling(schema: &Schema, table: &QualifiedName, column: &Column, has_triggers: bool) -> Option<(isize, Action)> {
     let parent = |name: &QualifiedName| schema.tables.get(name)?.parent_key().cloned();
     let key = parent(table)?;
     let mut ancestors = vec![key.target.clone()];

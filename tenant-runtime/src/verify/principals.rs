@@ -58,11 +58,7 @@ impl Principals {
     }
 
     /// Returns the index of the tenant to which a row belongs, given the row's values.
-    pub(super) fn tenant_of(
-        &self,
-        def: &TableDef,
-        values: &BTreeMap<&'static str, Option<String>>,
-    ) -> Option<usize> {
+    pub(super) fn tenant_of(&self, def: &TableDef, values: &BTreeMap<&'static str, Option<String>>) -> Option<usize> {
         let key = values.get(def.tenant_column()?)?.as_ref()?;
         self.tenants.iter().position(|tenant| tenant == key)
     }

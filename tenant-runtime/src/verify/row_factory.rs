@@ -342,8 +342,7 @@ impl<'a> RowFactory<'a> {
 
     /// Remembers a row of the fixture, so that other rows can reference it.
     pub(super) fn remember(&mut self, def: &TableDef, row: &Row) {
-        let tenant =
-            def.tenant_column().map(|_| self.principals.tenant_of(def, &row.values).unwrap_or(usize::MAX));
+        let tenant = def.tenant_column().map(|_| self.principals.tenant_of(def, &row.values).unwrap_or(usize::MAX));
         let id = row_id(def).and_then(|id| row.value(id.name)).map(str::to_owned);
         self.made.entry(def.name).or_default().push((tenant, id));
     }

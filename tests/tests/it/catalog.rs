@@ -70,8 +70,7 @@ fn command_columns<'d>(
     command: &str,
 ) -> impl Iterator<Item = (&'d ColumnDef, Option<&'static str>)> {
     let from_context = |column: &ColumnDef| is_tenant(def, column) || def.owner == Some(column.name);
-    let is_fixed =
-        |column: &ColumnDef| matches!(def.scope, ScopeDef::Parent { column: parent, tenant } if [parent, tenant].contains(&column.name));
+    let is_fixed = |column: &ColumnDef| matches!(def.scope, ScopeDef::Parent { column: parent, tenant } if [parent, tenant].contains(&column.name));
     let columns = def.columns.iter().filter_map(|column| match command {
         "SELECT" => Some((column, column.select)),
         "INSERT" => Some((column, column.insert)).filter(|_| from_context(column) || column.app_assigned),

@@ -74,6 +74,7 @@ pub(super) struct Remark {
 
 /// A change of a card.
 #[derive(Debug, Clone, TenantTable)]
+#[expect(dead_code, reason = "the tests read some of the fields")]
 #[tenant(org = "firm_id", select = "boss", change_log)]
 pub(super) struct Change {
     pub(super) id: i64,
@@ -253,7 +254,9 @@ async fn cross_tenant_job_names_the_tenant_of_a_child_row() {
     let system = jobs.begin_access("a test of child rows").await.expect("a reason");
     let board = office.foreign.board_id;
     let insert = |firm: String| {
-        format!("INSERT INTO app.cards (firm_id, board_id, slug, text) SELECT {firm}, id, 'job', 'x' FROM app.boards WHERE id = '{board}'")
+        format!(
+            "INSERT INTO app.cards (firm_id, board_id, slug, text) SELECT {firm}, id, 'job', 'x' FROM app.boards WHERE id = '{board}'"
+        )
     };
     let mut seen = Vec::new();
     for sql in [

@@ -58,8 +58,9 @@ fn earlier(schema: &Schema) -> Schema {
             &format!("task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = {ORG})"),
         )
         .replace("\"kind\":\"tenant\"", "\"kind\":\"parent_tenant\"")
+        .replace(",\"organization_id\"]", "]")
         // The last one of a list.
-        .replace("\"columns\":[\"slug\"]},\n", "\"columns\":[\"slug\"]}\n");
+        .replace("},\n      ]", "}\n      ]");
     let text = format!("{before}{comments}{after}");
     let checksum = text.rfind("\"checksum\": \"").expect("the checksum") + "\"checksum\": \"".len();
     let empty = format!("{}\"\n}}\n", &text[..checksum]);

@@ -201,7 +201,14 @@ fn row_cases() -> Vec<Case> {
         ("parent column without a reference", vec![projects(), remarks(column("project_id", SqlType::Uuid))]),
         ("parent without a tenant column", {
             let scope = ScopeDef::Parent { column: "project_id", tenant: "" };
-            let global = TableDef { scope: ScopeDef::Global, insert: None, update: None, columns: &[ID, NAME], ..projects() };
+            let global = TableDef {
+                scope: ScopeDef::Global,
+                insert: None,
+                update: None,
+                delete: None,
+                columns: &[ID, NAME],
+                ..projects()
+            };
             vec![global, TableDef { scope, columns: leak(vec![ID, of_project(), TITLE]), ..remarks(of_project()) }]
         }),
         ("parent is the tenant", {
@@ -282,10 +289,7 @@ fn member_cases() -> Vec<Case> {
         ),
         (
             "system access without select on the table that determines the tenant",
-            vec![
-                TableDef { system: &["select"], ..users(MEMBERS) },
-                members([USER, ROLE]),
-            ],
+            vec![TableDef { system: &["select"], ..users(MEMBERS) }, members([USER, ROLE])],
         ),
         ("table named system_access_log", {
             let name = TableName { schema: "app", table: "system_access_log" };

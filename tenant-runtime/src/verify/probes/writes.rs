@@ -81,12 +81,19 @@ impl Runner<'_> {
         technique: &'static str,
         probes: &mut Vec<Probe<'p>>,
     ) {
-        // The database fills the tenant column of a child row from the context.
         let mut row = row.clone();
+        let mut listed = inserted_columns(def, &row);
         if let Some(tenant) = def.filled_tenant_column() {
-            row.values.insert(tenant.name, context.tenant.clone());
+            // The database fills the tenant column of a child row from the context; a job without a tenant sets it.
+            let is_set =
+                context.tenant.is_none() && self.oracle(context).has_column_privilege(def, Command::Insert, tenant);
+            if is_set {
+                listed.push(tenant);
+            } else {
+                row.values.insert(tenant.name, context.tenant.clone());
+            }
         }
-        self.insert_listed(principal, context, def, &row, &inserted_columns(def, &row), technique, probes);
+        self.insert_listed(principal, context, def, &row, &listed, technique, probes);
     }
 
     #[expect(clippy::too_many_arguments, reason = "a probe needs all of them")]
