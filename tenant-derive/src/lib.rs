@@ -20,6 +20,7 @@ mod declare;
 mod diag;
 mod enums;
 mod expand;
+mod extensions;
 mod fallback;
 mod index_checks;
 mod indexes;

@@ -7,13 +7,13 @@ use syn::{LitStr, Type, Visibility, ext::IdentExt as _};
 
 use crate::{
     diag::Diag,
-    name, pgaudit,
+    extensions, name, pgaudit,
     system_access::SystemAccess,
     tenancy_syntax::{Declared, RoleDecl, Value},
 };
 
 /// The keys of a declaration.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "key",
     "user",
     "schema",
@@ -31,6 +31,7 @@ const KEYS: [&str; 19] = [
     "login_per_role",
     "signed_context",
     "pgaudit",
+    "extensions",
     "roles",
     "crate",
 ];
@@ -76,6 +77,7 @@ struct Tenancy<'a> {
     login_per_role: bool,
     signed_context: bool,
     pgaudit: Option<String>,
+    extensions: Vec<(String, String)>,
     roles: &'a [RoleDecl],
     runtime: TokenStream,
 }
@@ -85,7 +87,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
     let (mut schema, mut prefix) = ("app".to_owned(), default_prefix());
     let (mut tenant_setting, mut user_setting) = ("app.organization_id".to_owned(), "app.user_id".to_owned());
     let (mut external_roles, mut login_per_role, mut signed_context) = (false, false, false);
-    let mut pgaudit = None;
+    let (mut pgaudit, mut extensions) = (None, Vec::new());
     let mut timeouts = TIMEOUTS.map(|(_, seconds)| seconds);
     let mut system_access = SystemAccess::default();
     for (index, (name, value)) in declared.entries.iter().enumerate() {
@@ -116,6 +118,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
             }
             ("roles", Value::Roles(list)) => roles = Some(list.as_slice()),
             ("pgaudit", Value::Text(text)) => pgaudit = Some(pgaudit::classes(diag, text)),
+            ("extensions", Value::Extensions(list)) => extensions = extensions::check(diag, list),
             ("external_roles", Value::Bool(flag)) => external_roles = flag.value,
             ("login_per_role", Value::Bool(flag)) => login_per_role = flag.value,
             ("signed_context", Value::Bool(flag)) => signed_context = flag.value,
@@ -162,6 +165,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
         login_per_role,
         signed_context,
         pgaudit,
+        extensions,
         roles: roles?,
         runtime,
     })
@@ -294,6 +298,10 @@ impl Tenancy<'_> {
             Some(classes) => quote!(::core::option::Option::Some(#classes)),
             None => quote!(::core::option::Option::None),
         };
+        let extensions = self
+            .extensions
+            .iter()
+            .map(|(name, schema)| quote!(#runtime::__private::ExtensionDef { name: #name, schema: #schema }));
         let defs = roles.iter().map(|role| {
             let (name, includes) = (label(&role.ident), role.includes.iter().map(label));
             let renamed_from = match &role.renamed_from {
@@ -342,6 +350,7 @@ impl Tenancy<'_> {
                     login_per_role: #login_per_role,
                     signed_context: #signed_context,
                     pgaudit: #pgaudit,
+                    extensions: &[#(#extensions),*],
                     roles: &[#(#defs),*],
                 };
             }

@@ -23,6 +23,8 @@ pub(crate) enum Value {
     Bool(LitBool),
     Crate(Path),
     Roles(Vec<RoleDecl>),
+    /// Extensions, each with its schema.
+    Extensions(Vec<(LitStr, LitStr)>),
     /// The value of an unknown key.
     Unknown,
 }
@@ -80,6 +82,12 @@ impl Parse for Declared {
                     braced!(roles in body);
                     Value::Roles(Punctuated::<RoleDecl, Token![,]>::parse_terminated(&roles)?.into_iter().collect())
                 }
+                "extensions" => {
+                    let extensions;
+                    braced!(extensions in body);
+                    let list = Punctuated::<_, Token![,]>::parse_terminated_with(&extensions, extension)?;
+                    Value::Extensions(list.into_iter().collect())
+                }
                 _ => {
                     // Skips the value up to the comma: the error is about the key.
                     while !body.is_empty() && !body.peek(Token![,]) {
@@ -95,6 +103,18 @@ impl Parse for Declared {
         }
         Ok(Self { attrs, vis, ident, entries })
     }
+}
+
+/// Parses `citext: "ext"`, or `"uuid-ossp": "ext"` for a name that is not a Rust identifier.
+fn extension(input: ParseStream<'_>) -> syn::Result<(LitStr, LitStr)> {
+    let name = if input.peek(LitStr) {
+        input.parse()?
+    } else {
+        let ident = input.call(Ident::parse_any)?;
+        LitStr::new(&ident.unraw().to_string(), ident.span())
+    };
+    input.parse::<Token![:]>()?;
+    Ok((name, input.parse()?))
 }
 
 impl Parse for RoleDecl {

@@ -160,7 +160,7 @@ pub fn why(models: &Models, question: &Question) -> Result<Why, WhyError> {
 pub async fn why_row(models: &Models, question: &Question, row: &Row, admin_url: &str) -> Result<Why, WhyError> {
     let schema = check(models)?.schema;
     let (mut why, def) = answer(models, &schema, question)?;
-    let mut session = Session::begin(admin_url, "").await?;
+    let mut session = Session::begin(admin_url, &schema, "").await?;
     let asked = ask(&mut session, &mut why, &schema, def, row).await;
     session.end().await?;
     asked.map(|()| why)

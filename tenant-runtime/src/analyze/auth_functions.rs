@@ -104,6 +104,7 @@ impl<'a> FunctionTemplates<'a> {
             returns: Returns::Value(self.tenancy.key_type.clone()),
             volatility: Volatility::Stable,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "BEGIN
     RETURN (
@@ -134,6 +135,7 @@ END",
             ]),
             volatility: Volatility::Stable,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "BEGIN
     RETURN QUERY
@@ -245,6 +247,7 @@ DECLARE
             returns: Returns::Void,
             volatility: Volatility::Volatile,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "{}{}{consent}    INSERT INTO {table} ({tenant}, {user}, {role}) VALUES (tenant, p_user, p_role);\nEND",
                 self.prologue(managers, "", false),
@@ -281,6 +284,7 @@ DECLARE
             returns: Returns::Value(Expression::trusted("boolean")),
             volatility: Volatility::Volatile,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "{}{}{}{}    IF old_role IN ({managers}) AND p_role NOT IN ({managers}) THEN
         {}
@@ -310,6 +314,7 @@ END",
             returns: Returns::Value(Expression::trusted("boolean")),
             volatility: Volatility::Volatile,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "{}{}{}    IF old_role IN ({managers}) THEN
         {}
@@ -338,6 +343,7 @@ END",
             returns: Returns::Trigger,
             volatility: Volatility::Volatile,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "BEGIN
     IF EXISTS (SELECT FROM {exists} AS t WHERE t.{id} = OLD.{tenant}) THEN
@@ -375,6 +381,7 @@ END"
             returns: Returns::Value(self.tenancy.key_type.clone()),
             volatility: Volatility::Volatile,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "#variable_conflict use_variable
 DECLARE
@@ -406,6 +413,7 @@ END",
             returns: Returns::Value(self.user_type.clone()),
             volatility: Volatility::Volatile,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "#variable_conflict use_variable\nDECLARE\n    new_user_id {};\nBEGIN\n    {}\n    RETURN new_user_id;\nEND",
                 self.user_type, insert.statement

@@ -216,6 +216,7 @@ END"
             returns: Returns::Trigger,
             volatility: Volatility::Volatile,
             exact_floats: true,
+            extension_schemas: Vec::new(),
             body,
             execute: vec![roles.owner.clone()],
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlparser::ast::Expr;
 
 use super::{
-    Known, expression_columns,
+    Known, expression_columns, extensions,
     finding::{Findings, field_place, place},
     id_columns, ident, list, row_id,
     sql_expr::{self, Parsed},
@@ -43,6 +43,7 @@ pub(super) fn columns(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings
                 SqlType::Custom(text) => sql_expr::data_type(text)
                     .inspect(|ty| {
                         unqualified_names::check("sql_type", text, unqualified_names::in_type(ty), &place, findings);
+                        extensions::check_type(text, ty, def.tenancy, &place, findings);
                         check_serial(text, &place, findings);
                     })
                     .map_err(|error| {

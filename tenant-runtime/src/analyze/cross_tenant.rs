@@ -142,6 +142,7 @@ fn is_system_context(log: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_>) 
         returns: Returns::Value(Expression::trusted("boolean")),
         volatility: Volatility::Stable,
         exact_floats: false,
+        extension_schemas: Vec::new(),
         body: format!(
             "DECLARE
     recorded timestamptz;
@@ -173,6 +174,7 @@ fn begin_system_access(log: &QualifiedName, tenancy: &Tenancy) -> Function {
         returns: Returns::Value(Expression::trusted("uuid")),
         volatility: Volatility::Volatile,
         exact_floats: false,
+        extension_schemas: Vec::new(),
         body: format!(
             "DECLARE
     access_id uuid;
@@ -203,6 +205,7 @@ fn delete_system_access(log: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_
         returns: Returns::Value(Expression::trusted("bigint")),
         volatility: Volatility::Volatile,
         exact_floats: false,
+        extension_schemas: Vec::new(),
         body: format!(
             "DECLARE
     before constant timestamptz := now() - p_older_than;

@@ -189,6 +189,7 @@ impl FunctionTemplates<'_> {
             returns: Returns::Void,
             volatility: Volatility::Volatile,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "#variable_conflict use_variable
 DECLARE
@@ -241,6 +242,7 @@ END",
             returns: Returns::Value(self.tenancy.key_type.clone()),
             volatility: Volatility::Volatile,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "DECLARE
     caller constant {user_type} := {user_in_context};

@@ -8,6 +8,7 @@ mod check_constraints;
 mod column;
 mod cross_tenant;
 pub(crate) mod expression_columns;
+mod extensions;
 mod finding;
 mod functions;
 mod grants;
@@ -89,9 +90,10 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         }
     }
     policy_recursion::check(&known, membership.as_ref(), &mut findings);
-    let functions =
+    let mut functions =
         functions::functions(membership.as_ref(), log.as_ref(), &known, &mut tenancy, &mut tables, &mut findings);
     let sequences = signed_context::sequences(&tenancy);
+    let extensions = extensions::extensions(&tenancy, &tables, &mut functions, &mut findings);
     key::add_tenant_keys(&mut tables);
     key::add_indexes(&mut tables);
     key::check_names(&tables, &mut findings);
@@ -108,6 +110,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         pgaudit: tenancy.pgaudit,
         roles: tenancy.roles,
         schemas,
+        extensions,
         context_settings: context_settings(tenancy.def, !functions.is_empty()),
         functions,
         sequences,

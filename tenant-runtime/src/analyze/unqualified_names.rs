@@ -152,6 +152,19 @@ pub(super) fn in_type(text: &Expression) -> Option<(String, String)> {
     of_type(&parser.parse_data_type().ok()?)
 }
 
+/// Returns the schema and the name of a type that is written with its schema, or of the elements of an array.
+pub(super) fn qualified_type(text: &Expression) -> Option<(String, String)> {
+    use sqlparser::ast::ArrayElemTypeDef::SquareBracket;
+    let mut parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(text.as_str()).ok()?;
+    let mut ty = parser.parse_data_type().ok()?;
+    while let DataType::Array(SquareBracket(inner, _)) = ty {
+        ty = *inner;
+    }
+    let DataType::Custom(name, _) = ty else { return None };
+    let [schema, name] = &name.0[..] else { return None };
+    Some((folded(schema.as_ident()?), folded(name.as_ident()?)))
+}
+
 fn of_type(ty: &DataType) -> Option<(String, String)> {
     use sqlparser::ast::ArrayElemTypeDef::{AngleBracket, Parenthesis, SquareBracket};
     match ty {
@@ -167,8 +180,12 @@ fn of_type(ty: &DataType) -> Option<(String, String)> {
 /// Returns the name, as PostgreSQL reads it, if it has no schema.
 fn single(name: &ObjectName) -> Option<String> {
     let [part] = &name.0[..] else { return None };
-    let ident = part.as_ident()?;
-    Some(if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() })
+    Some(folded(part.as_ident()?))
+}
+
+/// Returns a name as PostgreSQL reads it.
+fn folded(ident: &sqlparser::ast::Ident) -> String {
+    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::{
     ident::{Ident, quoted},
     model::schema::{
         ColumnDefault, Command, Expression, Function, Index, IndexKind, QualifiedName, Returns, Schema, Table,
+        search_path,
     },
     sql::part,
 };
@@ -56,8 +57,9 @@ impl Canonical {
     /// Reads the SQL text from the server; the caller must roll the transaction back.
     pub(super) async fn read(transaction: &mut PgConnection, schema: &Schema) -> Result<Self> {
         let mut canonical = Self::default();
+        let path = search_path(schema.extension_schemas());
         for (name, table) in schema.tables() {
-            canonical.table(&mut *transaction, name, table).await?;
+            canonical.table(&mut *transaction, name, table, &path).await?;
         }
         let mut types: Vec<String> = schema.functions().values().flat_map(types_of).map(ToString::to_string).collect();
         types.sort();
@@ -69,10 +71,20 @@ impl Canonical {
         Ok(canonical)
     }
 
-    async fn table(&mut self, transaction: &mut PgConnection, name: &QualifiedName, table: &Table) -> Result<()> {
+    /// Reads the text of a table's properties; `path` is the search path of migrations.
+    async fn table(
+        &mut self,
+        transaction: &mut PgConnection,
+        name: &QualifiedName,
+        table: &Table,
+        path: &str,
+    ) -> Result<()> {
         let scratch = format!("pg_temp.{}", name.table.quoted());
         let pieces = pieces(name, table, &scratch);
         let whole = pieces.iter().map(|(_, sql)| sql.as_str()).collect::<Vec<_>>().join(";\n");
+        // Declared expressions are read with the search path of migrations, and written with that of the live catalog.
+        let search_path = |path: &str| assert_sql_safe(format!("SET LOCAL search_path = {path}"));
+        transaction.execute(search_path(path)).await?;
         // If the statements fail as a whole, each statement is tried separately to find the statements that fail.
         if attempt(&mut *transaction, whole).await?.is_err() {
             for (object, sql) in pieces {
@@ -81,6 +93,7 @@ impl Canonical {
                 }
             }
         }
+        transaction.execute(search_path("pg_catalog, pg_temp")).await?;
         let rows = sqlx::query_scalar::<_, String>(include_str!("sql/canonical.sql"))
             .bind(name.schema.as_str())
             .bind(name.table.as_str())

@@ -107,6 +107,8 @@ pub enum Object {
     },
     /// The database itself.
     Database,
+    /// An extension.
+    Extension(String),
     /// A schema.
     Schema(String),
     /// A table, a view, or another relation with columns.
@@ -203,7 +205,7 @@ impl Object {
         let schema = |name: &Name| vec![Self::Schema(name.schema.clone())];
         let role = |name: &String| Self::Role(name.clone());
         match self {
-            Self::Role(_) | Self::Database | Self::Schema(_) => Vec::new(),
+            Self::Role(_) | Self::Database | Self::Extension(_) | Self::Schema(_) => Vec::new(),
             Self::Membership { role: of, member } => vec![role(of), role(member)],
             Self::Setting { role: whose, .. } => whose.iter().map(role).collect(),
             Self::Relation(name) | Self::Sequence(name) | Self::Type(name) | Self::Function(name, _) => schema(name),
@@ -270,6 +272,7 @@ impl fmt::Display for Object {
                 write!(f, "setting {name} of {whose}{}", if *here { " in this database" } else { "" })
             }
             Self::Database => f.write_str("database"),
+            Self::Extension(name) => write!(f, "extension {}", quoted(name)),
             Self::Schema(name) => write!(f, "schema {}", quoted(name)),
             Self::Relation(name) => write!(f, "table {}", name.quoted()),
             Self::Column(table, name) => of(f, "column", name, table),
@@ -299,9 +302,10 @@ mod tests {
 
     use super::*;
 
-    const QUERIES: [&str; 5] = [
+    const QUERIES: [&str; 6] = [
         include_str!("sql/access.sql"),
         include_str!("sql/canonical.sql"),
+        include_str!("sql/extensions.sql"),
         include_str!("sql/relations.sql"),
         include_str!("sql/roles.sql"),
         include_str!("sql/routines.sql"),
@@ -354,7 +358,7 @@ mod tests {
 
     #[test]
     fn relation_kinds_in_the_query_are_the_variants_of_the_enum() {
-        let (_, case) = QUERIES[2].split_once("'kind', CASE relation.relkind").expect("the kinds of relations");
+        let (_, case) = QUERIES[3].split_once("'kind', CASE relation.relkind").expect("the kinds of relations");
         let kinds = results(case.split(" END").next().expect("the CASE ends").split("END").next().expect("it ends"));
         assert_eq!(kinds, variants::<RelationKind>(json!("tabel")));
     }

@@ -90,6 +90,7 @@ fn is_relevant(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> Re
         }
         Object::Role(_)
         | Object::Database
+        | Object::Extension(_)
         | Object::Schema(_)
         | Object::Column(..)
         | Object::Constraint(..)
@@ -162,6 +163,7 @@ fn lost_with(object: &Object, state: &State) -> Result<Option<&'static str>> {
         | Object::Membership { .. }
         | Object::Setting { .. }
         | Object::Database
+        | Object::Extension(_)
         | Object::Schema(_)
         | Object::Constraint(..)
         | Object::Index(..)
@@ -231,6 +233,7 @@ fn property(name: &str) -> String {
         "product" => "product in the comment",
         "granted_by_others" => "other grantors",
         "grantable" => "grant option",
+        "roles_without_usage" => "roles without USAGE on the schema",
         _ => return name.replace('_', " "),
     };
     term.to_owned()
@@ -249,6 +252,7 @@ fn is_plural(name: &str) -> bool {
             | "parents"
             | "partitions"
             | "roles"
+            | "roles_without_usage"
             | "settings"
             | "target_columns"
     )
@@ -341,6 +345,7 @@ fn rule(object: &Object) -> &'static Rule {
         Object::Setting { name, .. } if name.starts_with("pgaudit.") => &finding::LOG,
         Object::Setting { .. } => &finding::OTHER_SETTING,
         Object::Database | Object::Schema(_) => &finding::SCHEMA,
+        Object::Extension(_) => &finding::EXTENSION,
         Object::Relation(_) | Object::Sequence(_) => &finding::TABLE,
         Object::Column(..) => &finding::COLUMN,
         Object::Constraint(..) => &finding::CONSTRAINT,

@@ -34,6 +34,10 @@ impl Catalog {
             let object = Object::Setting { role: None, here: true, name: PGAUDIT.to_owned() };
             facts.add(object, json!({ "value": classes.as_str() }));
         }
+        for (name, home) in &schema.extensions {
+            let properties = json!({ "schema": home.as_str(), "roles_without_usage": [] });
+            facts.add(Object::Extension(name.to_string()), properties);
+        }
         for name in &schema.sequences {
             facts.sequence(schema, name);
         }
@@ -201,7 +205,7 @@ impl Facts<'_> {
             Volatility::Stable => ("STABLE", "SAFE"),
             Volatility::Volatile => ("VOLATILE", "UNSAFE"),
         };
-        let settings = function.settings().iter().map(|(name, value)| format!("{name}={value}"));
+        let settings = function.settings().into_iter().map(|(name, value)| format!("{name}={value}"));
         let properties = json!({
             "kind": "function", "owner": schema.function_owner().map(|role| role.name.as_str()), "language": "plpgsql",
             "arguments": names, "returns": returns, "security_definer": true, "leakproof": false,

@@ -198,6 +198,8 @@ rules! {
         "Statements that pgaudit does not log cannot be traced later; additional classes can log data that should not be logged.";
     NO_LOG = "TA126" Note "pgaudit is declared but not loaded":
         "The declaration requires pgaudit, which logs nothing until the server loads its library.";
+    EXTENSION = "TA127" Error "Declared extension is missing, in another schema or not usable":
+        "The types of the extension have no operators elsewhere: comparisons fail, or compare the values as another type.";
     VIEW = "TA201" Error "View without security_invoker":
         "Without security_invoker, a view runs with its owner's permissions and bypasses the policies of the calling role.";
     COPY = "TA202" Error "Materialized view of rows that RLS protects":

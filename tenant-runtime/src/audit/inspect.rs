@@ -46,6 +46,10 @@ pub(super) async fn read(transaction: &mut PgConnection, schema: &Schema) -> Res
     let access = sqlx::query_scalar(include_str!("sql/access.sql")).bind(&schemas).bind(&roles).bind(owners(schema));
     let rows = access.fetch_all(&mut *transaction).await?;
     all.extend(parsed(&rows)?);
+    let names: Vec<_> = schema.extensions.keys().map(ToString::to_string).collect();
+    let extensions = sqlx::query_scalar(include_str!("sql/extensions.sql")).bind(names).bind(&roles);
+    let rows = extensions.fetch_all(&mut *transaction).await?;
+    all.extend(parsed(&rows)?);
     all.extend(facts(transaction, include_str!("sql/roles.sql"), &roles).await?);
     Ok(Catalog { facts: all.into_iter().map(|fact| (fact.object, fact.state)).collect() })
 }

@@ -324,10 +324,11 @@ pub(super) fn begin_system_access(def: &TenancyDef) -> SqlStr {
     assert_sql_safe(format!("SELECT {}($1)", names::auth_object(def.schema, names::BEGIN_SYSTEM_ACCESS)))
 }
 
-/// Returns the search path. The schema of temporary tables is last: if it were not listed, it would be searched first,
-/// and a temporary table could shadow a table of the app.
-pub(super) fn search_path(def: &TenancyDef) -> String {
-    format!("pg_catalog, {}, pg_temp", quoted(def.schema))
+/// Returns the search path. Operators of extensions are found in the schemas of the declared extensions. The schema of temporary
+/// tables is last: if it were not listed, it would be searched first, and a temporary table could shadow a table of the app.
+pub(crate) fn search_path(def: &TenancyDef) -> String {
+    let extensions: String = def.extension_schemas().iter().map(|schema| format!(", {}", quoted(schema))).collect();
+    format!("pg_catalog, {}{extensions}, pg_temp", quoted(def.schema))
 }
 
 /// Returns the command that sets a setting of a context for the transaction.

@@ -48,7 +48,7 @@ pub(crate) use self::{
 };
 #[cfg(feature = "generate")]
 pub(crate) use self::{
-    begin_sql::{set_local, setting},
+    begin_sql::{search_path, set_local, setting},
     fingerprint::{CANONICAL_OUTPUT, Inventory, REACHABLE, Shipped, fingerprint},
     login_check::known_vulnerabilities,
 };

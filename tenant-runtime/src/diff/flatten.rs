@@ -20,6 +20,7 @@ pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
         external_roles,
         pgaudit,
         schemas,
+        extensions,
         context_settings: _,
         functions,
         sequences: _,
@@ -37,6 +38,12 @@ pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
         items.extend(timeouts.map(|timeouts| SchemaObject::Timeouts { login: login.name.clone(), timeouts }));
     }
     items.extend(pgaudit.iter().map(|classes| SchemaObject::Pgaudit { classes: classes.clone() }));
+    let extension_schema =
+        |name: &Ident| SchemaObject::ExtensionSchema { name: name.clone(), users: extension_users(schema) };
+    items.extend(schema.extension_schemas().into_iter().map(extension_schema));
+    items.extend(
+        extensions.iter().map(|(name, home)| SchemaObject::Extension { name: name.clone(), schema: home.clone() }),
+    );
     if let (Some(function_owner), Some((name, _))) = (schema.function_owner(), functions.first_key_value()) {
         items.extend(of_functions(schema, &function_owner.name, &name.schema));
     }
@@ -57,6 +64,11 @@ pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
     };
     items.extend(tables.iter().map(table));
     items
+}
+
+/// Lists the roles that use extensions: all roles except the login roles.
+pub(crate) fn extension_users(schema: &Schema) -> Vec<Ident> {
+    schema.roles.iter().filter(|role| role.kind.login().is_none()).map(|role| role.name.clone()).collect()
 }
 
 /// Lists the roles and their memberships.

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt};
 pub use self::object::{KeyKind, Membership, SchemaObject};
 use self::rename::Renamed;
 pub(crate) use self::{
-    flatten::{memberships, of_roles, parts},
+    flatten::{extension_users, memberships, of_roles, parts},
     object::Identity,
     permutation::{in_order, resolve},
     rename::temporary_name,

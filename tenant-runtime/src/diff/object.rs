@@ -47,6 +47,21 @@ pub enum SchemaObject {
         /// The login role.
         login: Ident,
     },
+    /// The schema of extensions, with the roles that use the extensions. The migrations create the schema if it does not exist, and
+    /// never drop it.
+    ExtensionSchema {
+        /// The name.
+        name: Ident,
+        /// The roles with USAGE.
+        users: Vec<Ident>,
+    },
+    /// An extension. The migrations create it if it does not exist, and never drop it.
+    Extension {
+        /// The name.
+        name: Ident,
+        /// The schema that contains its objects.
+        schema: Ident,
+    },
     /// A schema.
     Schema {
         /// The name.
@@ -266,6 +281,8 @@ impl SchemaObject {
             Self::Timeouts { login, .. } => ("timeouts", vec![login]),
             Self::Pgaudit { .. } => ("pgaudit", vec![]),
             Self::Database { login } => ("database", vec![login]),
+            Self::ExtensionSchema { name, .. } => ("schema of extensions", vec![name]),
+            Self::Extension { name, .. } => ("extension", vec![name]),
             Self::Schema { name, .. } => ("schema", vec![name]),
             Self::Defaults { creator, .. } => ("defaults", vec![creator]),
             Self::Usage { schema, role, .. } => ("usage", vec![schema, role]),
@@ -351,6 +368,8 @@ impl fmt::Display for SchemaObject {
             Self::Timeouts { login, .. } => write!(f, "timeouts of `{login}`"),
             Self::Pgaudit { .. } => write!(f, "setting `pgaudit.log`"),
             Self::Database { login } => write!(f, "CONNECT on the database for `{login}`"),
+            Self::ExtensionSchema { name, .. } => write!(f, "USAGE on the schema of extensions `{name}`"),
+            Self::Extension { name, .. } => write!(f, "extension `{name}`"),
             Self::Schema { name, .. } => write!(f, "schema `{name}`"),
             Self::Defaults { creator, .. } => write!(f, "default privileges of `{creator}`"),
             Self::Usage { schema, role, .. } => write!(f, "USAGE on schema `{schema}` for `{role}`"),
@@ -388,6 +407,7 @@ impl SchemaObject {
             Self::Defaults { creator, .. } => {
                 write!(f, "revoke default privileges of PUBLIC on objects that `{creator}` creates")
             }
+            Self::ExtensionSchema { name, .. } => write!(f, "grant USAGE on the schema of extensions `{name}`"),
             Self::Usage { schema, role, .. } => write!(f, "grant USAGE on schema `{schema}` to `{role}`"),
             Self::Execute { name, role, .. } => write!(f, "grant EXECUTE on function `{name}` to `{role}`"),
             Self::Grant { table, grant } => write!(f, "grant {} on `{table}` to `{}`", privilege(grant), grant.role),
@@ -405,6 +425,8 @@ impl SchemaObject {
             Self::Defaults { creator, .. } => {
                 write!(f, "restore default privileges of PUBLIC on objects that `{creator}` creates")
             }
+            Self::ExtensionSchema { name, .. } => write!(f, "revoke USAGE on the schema of extensions `{name}`"),
+            Self::Extension { name, .. } => write!(f, "no longer require extension `{name}`"),
             Self::Usage { schema, role, .. } => write!(f, "revoke USAGE on schema `{schema}` from `{role}`"),
             Self::Execute { name, role, .. } => write!(f, "revoke EXECUTE on function `{name}` from `{role}`"),
             Self::Grant { table, grant } => {

@@ -74,6 +74,18 @@ pub(super) async fn check(connection: &mut PgConnection, table: &Table, pending:
             "to revoke CREATE on it from PUBLIC, as the owner of the database",
         ));
     }
+    for extension in generated().flat_map(extensions).collect::<std::collections::BTreeSet<_>>() {
+        let is_refused: bool = sqlx::query_scalar(REFUSED_EXTENSION)
+            .persistent(false)
+            .bind(extension.name.trim_matches('"'))
+            .fetch_one(&mut *connection)
+            .await?;
+        let Extension { name, schema } = extension;
+        if is_refused {
+            let create = format!("CREATE SCHEMA IF NOT EXISTS {schema}; CREATE EXTENSION {name} SCHEMA {schema}");
+            missing.push((create, "as a superuser: the extension is not trusted"));
+        }
+    }
     missing.extend(history(connection, table, &login, &name, !missing.is_empty()).await?);
     let roles: std::collections::BTreeSet<&str> = generated().flat_map(assumed_roles).collect();
     for role in roles {
@@ -106,6 +118,29 @@ async fn history(
     let has: bool = sqlx::query_scalar(assert_sql_safe(sql)).persistent(false).fetch_one(connection).await?;
     let grant = format!("GRANT {} ON {} TO {name}", privileges.join(", "), table.sql);
     Ok((!has).then_some((grant, "to record applied migrations")).into_iter().collect())
+}
+
+/// An extension that a generated file creates, with its schema, both quoted.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Extension<'f> {
+    name: &'f str,
+    schema: &'f str,
+}
+
+/// Whether the server can install the extension $1, but only a superuser may.
+const REFUSED_EXTENSION: &str = "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = $1)
+    AND EXISTS (SELECT FROM pg_catalog.pg_available_extensions AS extension
+        JOIN pg_catalog.pg_available_extension_versions AS version
+            ON version.name = extension.name AND version.version = extension.default_version
+        WHERE extension.name = $1 AND version.superuser AND NOT version.trusted)";
+
+/// Returns the extensions that a generated file creates.
+fn extensions(text: &str) -> impl Iterator<Item = Extension<'_>> {
+    text.lines().filter_map(|line| {
+        let statement = line.strip_prefix("CREATE EXTENSION IF NOT EXISTS ")?.strip_suffix(';')?;
+        let (name, schema) = statement.split_once(" SCHEMA ")?;
+        Some(Extension { name, schema })
+    })
 }
 
 /// Returns the roles that a generated file assumes.

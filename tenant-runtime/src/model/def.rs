@@ -39,6 +39,8 @@ pub struct TenancyDef {
     pub signed_context: bool,
     /// The statement classes that pgaudit logs in the database, such as `ddl, role, write`.
     pub pgaudit: Option<&'static str>,
+    /// The extensions.
+    pub extensions: &'static [ExtensionDef],
     /// The roles, each after the roles that it includes.
     pub roles: &'static [RoleDef],
 }
@@ -61,6 +63,7 @@ impl TenancyDef {
             login_per_role: false,
             signed_context: false,
             pgaudit: None,
+            extensions: &[],
             roles: &[],
         }
     }
@@ -79,6 +82,14 @@ impl TenancyDef {
     fn setting(&self, last: &str) -> String {
         let first = self.tenant_setting.split('.').next().unwrap_or_default();
         format!("{first}.{last}")
+    }
+
+    /// Returns the schemas of the extensions, each once.
+    pub(crate) fn extension_schemas(&self) -> Vec<&'static str> {
+        let mut schemas: Vec<_> = self.extensions.iter().map(|extension| extension.schema).collect();
+        schemas.sort_unstable();
+        schemas.dedup();
+        schemas
     }
 
     /// Returns whether a role includes another role or is the same role. A role includes only earlier roles, so the
@@ -160,6 +171,15 @@ pub struct SystemAccessDef {
 impl SystemAccessDef {
     /// The default limits.
     pub const SHIPPED: Self = Self { timeout: 8 * 3600, reason_length: 10, retention_days: 90 };
+}
+
+/// The declaration of an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExtensionDef {
+    /// The extension's name.
+    pub name: &'static str,
+    /// The schema that contains the extension's objects.
+    pub schema: &'static str,
 }
 
 /// The declaration of a role.

@@ -30,6 +30,8 @@ pub struct Schema {
     /// The classes of statements that pgaudit logs.
     pub(crate) pgaudit: Option<LogClasses>,
     pub(crate) schemas: Vec<Ident>,
+    /// The extensions, each with its schema.
+    pub(crate) extensions: BTreeMap<Ident, Ident>,
     /// The settings that policies and functions read, such as `app.organization_id`.
     pub(crate) context_settings: Vec<String>,
     pub(crate) functions: BTreeMap<QualifiedName, Function>,
@@ -72,6 +74,11 @@ impl Schema {
     #[must_use]
     pub fn tables(&self) -> &BTreeMap<QualifiedName, Arc<Table>> {
         &self.tables
+    }
+
+    /// Returns the schemas of the extensions, sorted.
+    pub(crate) fn extension_schemas(&self) -> BTreeSet<&Ident> {
+        self.extensions.values().collect()
     }
 
     /// Returns the schema owner; only the empty schema has none.
@@ -149,6 +156,8 @@ pub struct Function {
     /// Whether the function writes all digits of floating-point numbers, even if its caller has set
     /// `extra_float_digits` to a lower value.
     pub exact_floats: bool,
+    /// The schemas of extensions, in which the function finds operators on types of these extensions.
+    pub extension_schemas: Vec<Ident>,
     /// The body, from `DECLARE` or `BEGIN` to `END`.
     pub body: String,
     /// The roles with EXECUTE, except the function owner.
@@ -157,13 +166,21 @@ pub struct Function {
 
 impl Function {
     /// Returns the settings that are fixed for the function, regardless of its caller's settings.
-    pub(crate) fn settings(&self) -> &'static [(&'static str, &'static str)] {
-        const NAMES: (&str, &str) = ("search_path", "pg_catalog, pg_temp");
-        const DIGITS: (&str, &str) = ("extra_float_digits", "1");
-        // Migrations run with `row_security = off`, and the function's tables have policies for its owner.
-        const POLICIES: (&str, &str) = ("row_security", "on");
-        if self.exact_floats { &[NAMES, POLICIES, DIGITS] } else { &[NAMES, POLICIES] }
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut settings = vec![
+            ("search_path", search_path(&self.extension_schemas)),
+            // Migrations run with `row_security = off`, and the function's tables have policies for its owner.
+            ("row_security", "on".to_owned()),
+        ];
+        settings.extend(self.exact_floats.then(|| ("extra_float_digits", "1".to_owned())));
+        settings
     }
+}
+
+/// Returns the `search_path` of migrations and functions, which qualify every name except those of operators.
+pub(crate) fn search_path<'s>(extension_schemas: impl IntoIterator<Item = &'s Ident>) -> String {
+    let extensions: String = extension_schemas.into_iter().map(|schema| format!("{}, ", schema.quoted())).collect();
+    format!("pg_catalog, {extensions}pg_temp")
 }
 
 /// When the server calls a function.

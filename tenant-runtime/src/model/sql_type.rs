@@ -93,3 +93,67 @@ impl SqlType {
         Some(name.to_owned())
     }
 }
+
+/// Returns a type without its modifiers, such as `numeric` for `numeric(10, 2)`.
+///
+/// A cast to a type with a length truncates the value, and a comparison with the result would match other values. `char` and
+/// `bit` without a length have a length of 1, so their names in `pg_catalog` are returned.
+pub(crate) fn without_modifiers(text: &str) -> String {
+    let mut name = String::new();
+    let (mut in_quotes, mut depth) = (false, 0_u32);
+    for c in text.trim().chars() {
+        match c {
+            '"' => in_quotes = !in_quotes,
+            '(' if !in_quotes => depth += 1,
+            ')' if !in_quotes => {
+                depth = depth.saturating_sub(1);
+                continue;
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            name.push(c);
+        }
+    }
+    let (element, dimensions) = match name.find('[').filter(|_| !name.contains('"')) {
+        Some(at) => name.split_at(at),
+        None => (&*name, ""),
+    };
+    let words: Vec<String> = element.split_whitespace().map(str::to_lowercase).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let element = match words[..] {
+        ["char" | "character" | "nchar"] | ["national", "char" | "character"] => "pg_catalog.bpchar",
+        ["bit"] => "pg_catalog.\"bit\"",
+        // The modifier is the precision, which decides between two types.
+        ["float"] => return text.trim().to_owned(),
+        ["interval", ..] => "interval",
+        _ => element.trim_end(),
+    };
+    format!("{element}{dimensions}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modifiers_are_removed_from_types() {
+        for (text, expected) in [
+            ("numeric(10, 2)", "numeric"),
+            ("varchar(5)[]", "varchar[]"),
+            ("character varying (5)", "character varying"),
+            ("CHAR(5)[]", "pg_catalog.bpchar[]"),
+            ("national character(3)", "pg_catalog.bpchar"),
+            ("bit(3)", "pg_catalog.\"bit\""),
+            ("bit varying(3)", "bit varying"),
+            ("timestamp(3) with time zone", "timestamp with time zone"),
+            ("interval day to second(3)", "interval"),
+            ("float(24)", "float(24)"),
+            ("ext.geometry(Point, 4326)", "ext.geometry"),
+            ("\"Odd (1)\".\"a[]\"[]", "\"Odd (1)\".\"a[]\"[]"),
+            ("\"char\"", "\"char\""),
+        ] {
+            assert_eq!(without_modifiers(text), expected, "{text}");
+        }
+    }
+}

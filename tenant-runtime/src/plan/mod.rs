@@ -43,6 +43,8 @@ pub struct Plan {
     pub(crate) is_first: bool,
     /// The tables that already exist, under their new names: running sessions might use them.
     pub(crate) existing: BTreeSet<QualifiedName>,
+    /// The schemas of the extensions, before or after the plan.
+    pub(crate) extension_schemas: BTreeSet<Ident>,
     pub(crate) changes: Vec<Change>,
     /// The objects to be dropped that make room for a renamed object: each under its temporary name and under its own name.
     pub(crate) displaced: Vec<(SchemaObject, SchemaObject)>,
@@ -250,7 +252,9 @@ impl Action {
                     | SchemaObject::Membership(_)
                     | SchemaObject::Database { .. }
                     | SchemaObject::Timeouts { .. }
-                    | SchemaObject::Pgaudit { .. },
+                    | SchemaObject::Pgaudit { .. }
+                    | SchemaObject::ExtensionSchema { .. }
+                    | SchemaObject::Extension { .. },
                 ) => Actor::Administrator,
                 Some(
                     SchemaObject::Schema { owner, .. }
@@ -355,10 +359,23 @@ pub fn plan(before: &Schema, after: &Schema, hints: &MigrationHints) -> Result<P
     let steps = steps::steps(&all, &renames, restated, &labels, &renamed, after, hints);
     let existing = renamed.tables.keys().filter(|name| after.tables.contains_key(*name)).cloned().collect();
     let membership = hints.membership.clone();
+    let extension_schemas = before.extensions.values().chain(after.extensions.values()).cloned().collect();
     let (product, is_first) = (after.product.clone(), *before == Schema::default());
     let index = ChangeIndex::of(&changes, &displaced, &steps);
     let tables = renamed.tables.iter().chain(&after.tables);
     let tenants = tables.filter_map(|(name, table)| Some((name.clone(), table.parent_key()?.columns.first()?.clone())));
     let from_parents = tenants.collect();
-    Ok(Plan { product, owner, is_first, existing, changes, displaced, membership, from_parents, steps, index })
+    Ok(Plan {
+        product,
+        owner,
+        is_first,
+        existing,
+        extension_schemas,
+        changes,
+        displaced,
+        membership,
+        from_parents,
+        steps,
+        index,
+    })
 }

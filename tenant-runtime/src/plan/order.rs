@@ -63,6 +63,7 @@ pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
             after: SchemaObject::Role { .. } | SchemaObject::Timeouts { .. } | SchemaObject::Pgaudit { .. },
             ..
         } => Phase::MakeRoles,
+        Action::Alter { after: SchemaObject::ExtensionSchema { .. }, .. } => Phase::MakeSchemas,
         Action::Alter { after: SchemaObject::Function { .. }, .. } => Phase::MakeFunctions,
         Action::Alter { after: SchemaObject::Policy { .. }, .. } => Phase::MakePolicies,
         Action::Alter { .. } => Phase::MakeColumns,
@@ -92,7 +93,11 @@ fn phase_of_creating(item: &SchemaObject) -> Phase {
         | SchemaObject::Timeouts { .. }
         | SchemaObject::Pgaudit { .. } => Phase::MakeRoles,
         SchemaObject::Membership(_) => Phase::GrantMemberships,
-        SchemaObject::Schema { .. } | SchemaObject::Defaults { .. } | SchemaObject::Usage { .. } => Phase::MakeSchemas,
+        SchemaObject::ExtensionSchema { .. }
+        | SchemaObject::Extension { .. }
+        | SchemaObject::Schema { .. }
+        | SchemaObject::Defaults { .. }
+        | SchemaObject::Usage { .. } => Phase::MakeSchemas,
         SchemaObject::Sequence { .. } | SchemaObject::Function { .. } => Phase::MakeFunctions,
         SchemaObject::Table { .. } => Phase::MakeTables,
         SchemaObject::Comment { .. } | SchemaObject::Partitions { .. } | SchemaObject::Column { .. } => {
@@ -109,7 +114,9 @@ fn phase_of_dropping(item: &SchemaObject) -> Phase {
     match item {
         SchemaObject::Grant { .. } | SchemaObject::Execute { .. } => Phase::Revoke,
         // USAGE alone gives access to no rows, and the down file requires it for policies that call a function.
-        SchemaObject::Usage { .. } => Phase::RevokeUsage,
+        SchemaObject::Usage { .. } | SchemaObject::ExtensionSchema { .. } | SchemaObject::Extension { .. } => {
+            Phase::RevokeUsage
+        }
         SchemaObject::Membership(_) => Phase::RevokeMemberships,
         SchemaObject::Policy { .. } | SchemaObject::Trigger { .. } => Phase::ClosePolicies,
         SchemaObject::ForeignKey { .. } => Phase::DropForeignKeys,

@@ -28,7 +28,8 @@ pub(super) fn type_change(from: &str, to: &str) -> TypeChange {
         return resized(&from, &from_size, &to_size);
     }
     match (from.as_str(), to.as_str()) {
-        ("varchar" | "public.citext", "text") | ("text", "public.citext") => TypeChange::InPlace,
+        ("varchar", "text") => TypeChange::InPlace,
+        (citext, "text") | ("text", citext) if citext.ends_with(".citext") => TypeChange::InPlace,
         ("text", "varchar") if to_size.is_empty() => TypeChange::InPlace,
         ("text", "varchar") => TypeChange::Lossy,
         ("smallint", "integer" | "bigint" | "real" | "double precision")
@@ -143,6 +144,8 @@ mod tests {
             ("uuid", "bigint", TypeChange::Unsupported),
             ("date", "boolean", TypeChange::Unsupported),
             ("app.mood", "app.state", TypeChange::Lossy),
+            ("text", "ext.citext", TypeChange::InPlace),
+            ("public.citext", "text", TypeChange::InPlace),
             ("integer[]", "bigint[]", TypeChange::Rewrite),
             ("varchar[]", "text[]", TypeChange::Rewrite),
         ] {

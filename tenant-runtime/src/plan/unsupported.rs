@@ -125,6 +125,15 @@ fn refuse(change: &Change, changes: &[Change], renamed: &Schema, hints: &Migrati
                     .to_owned(),
             })
         }
+        Change::Alter {
+            before: SchemaObject::Extension { schema: before, .. },
+            after: SchemaObject::Extension { name, schema },
+        } => Some(Refusal {
+            what: format!(
+                "cannot move extension `{name}` from schema `{before}` to `{schema}`: columns and functions name its types with the schema"
+            ),
+            help: format!("restore `{before}` in `extensions` of the tenancy"),
+        }),
         Change::Drop(SchemaObject::Role { role, .. })
             if matches!(role.kind, RoleKind::SchemaOwner | RoleKind::Login { .. }) =>
         {

@@ -10,7 +10,7 @@ use super::{
     page::Order,
     table::Select,
     tenant_table::TenantTable,
-    value::{Bound, is_null},
+    value::{Bound, is_array, is_null},
     view::TenantView,
 };
 use crate::tenant::{KeyNewtype, Role, TextKey, lattice::Seal};
@@ -255,6 +255,10 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         V: Sent,
     {
         let values = values.into_iter().map(IntoColumnValue::operand);
+        if is_array::<V>() {
+            // `ANY` would compare with the elements of the arrays.
+            return Filter::new(Condition::Any(values.map(|value| self.equals(value)).collect()));
+        }
         let (nulls, values): (Vec<V>, Vec<V>) = values.partition(is_null);
         let has = Condition::In { column: self.name, values: Bound::array(values) };
         Filter::new(if nulls.is_empty() { has } else { has.or(Condition::Null { column: self.name }) })

@@ -1,8 +1,11 @@
 //! Rust types of columns, and a reader of rows.
 
-use sqlx::{Decode, Encode, Postgres, Row as _, Type, postgres::PgRow};
+use sqlx::{
+    Decode, Encode, Postgres, Row as _, Type, TypeInfo as _, ValueRef as _,
+    postgres::{PgRow, PgTypeInfo, PgTypeKind},
+};
 
-use super::text_format;
+use super::{text_format, type_oids::TEXT};
 use crate::{
     model::def::SqlType,
     tenant::{KeyNewtype, TextKey},
@@ -143,6 +146,29 @@ where
     const DECODES_TEXT: bool = true;
 }
 
+/// Returns whether a text, or an array of texts, can be read from a type that sqlx does not know as text: an enum, a domain,
+/// or `citext`, which sqlx knows only if its schema is in the `search_path`.
+fn is_text_as<T: Type<Postgres>>(ty: &PgTypeInfo) -> bool {
+    let expected = T::type_info();
+    match (expected.kind(), ty.kind()) {
+        (PgTypeKind::Array(expected), PgTypeKind::Array(ty)) => is_text(expected) && is_written_as_text(ty),
+        _ => is_text(&expected) && is_written_as_text(ty),
+    }
+}
+
+fn is_text(ty: &PgTypeInfo) -> bool {
+    ty.oid().is_some_and(|oid| oid.0 == TEXT)
+}
+
+/// Returns whether both formats of a type are the text itself.
+fn is_written_as_text(ty: &PgTypeInfo) -> bool {
+    match ty.kind() {
+        PgTypeKind::Enum(_) => true,
+        PgTypeKind::Domain(base) => <str as Type<Postgres>>::compatible(base) || is_written_as_text(base),
+        _ => ty.name() == "citext" || ty.name().ends_with(".citext"),
+    }
+}
+
 /// Reads the columns of a row from left to right, and keeps the error of the first column that cannot be read.
 #[doc(hidden)]
 #[derive(Debug)]
@@ -168,6 +194,7 @@ impl<'r> RowReader<'r> {
         self.next += 1;
         match text_format::read(self.row, index)? {
             Some(value) => Ok(value),
+            None if is_text_as::<T>(&self.row.try_get_raw(index)?.type_info()) => self.row.try_get_unchecked(index),
             None => self.row.try_get(index),
         }
     }

@@ -292,6 +292,13 @@ impl Operator {
     }
 }
 
+impl Operator {
+    /// Returns whether the value is a pattern or a prefix, which is always text.
+    pub(super) fn is_pattern(self) -> bool {
+        matches!(self, Self::Like | Self::ILike | Self::StartsWith)
+    }
+}
+
 impl Condition {
     pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {

@@ -32,6 +32,18 @@ pub(super) fn literal_of<T: Type<Postgres> + for<'q> Encode<'q, Postgres>>(value
     literal_as(value, &ty)
 }
 
+/// Returns a text as a constant without a type, so that the server infers the type.
+pub(super) fn untyped_literal_of<T: for<'q> Encode<'q, Postgres>>(value: &T) -> Option<Constant> {
+    let mut buffer = PgArgumentBuffer::default();
+    let null = value.encode_by_ref(&mut buffer).ok()?;
+    let mut sql = String::new();
+    match null {
+        IsNull::Yes => sql.push_str("NULL"),
+        IsNull::No => quoted(str::from_utf8(&buffer).ok()?, &mut sql)?,
+    }
+    Some(Constant { sql, is_text: matches!(null, IsNull::No) })
+}
+
 /// Returns a value as a constant of the type `ty`.
 pub(super) fn literal_as<T: for<'q> Encode<'q, Postgres>>(value: &T, ty: &PgTypeInfo) -> Option<Constant> {
     let kind = Kind::of(ty.oid()?.0)?;
@@ -350,6 +362,15 @@ mod tests {
         assert_eq!(sql(vec![true, false]).as_deref(), Some("'{\"t\",\"f\"}'::pg_catalog.bool[]"));
         let id = uuid::Uuid::from_u128(7);
         assert_eq!(sql(id).as_deref(), Some("'00000000000000000000000000000007'::pg_catalog.uuid"));
+    }
+
+    #[test]
+    fn untyped_text_has_no_cast() {
+        let sql =
+            |value: Option<&'static str>| untyped_literal_of(&value).map(|constant| (constant.sql, constant.is_text));
+        assert_eq!(sql(Some("it's")), Some((r"E'it\u0027s'".to_owned(), true)));
+        assert_eq!(sql(None), Some(("NULL".to_owned(), false)));
+        assert_eq!(sql(Some("a\0b")), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use sqlx::{Arguments as _, Encode, Postgres, Type, error::BoxDynError, postgres:
 
 use super::{
     literal::{Constant, literal_of},
-    value::{Bind, Of},
+    value::{Bind, Of, Use},
 };
 use crate::{
     db::{BoundStatement, Inline, InlineValues, assert_sql_safe},
@@ -59,15 +59,22 @@ impl SqlBuilder {
         self.place(self.arguments.len());
     }
 
-    /// Binds a value and writes its placeholder.
-    pub(super) fn bind(&mut self, value: &dyn Bind, of: Of<'_>) {
-        let place = self.add_bound(value, of);
+    /// Binds a value and writes its placeholder, with a cast if `used` requires one.
+    pub(super) fn bind(&mut self, value: &dyn Bind, of: Of<'_>, used: Use) {
+        let ty = type_of(of, used);
+        let place = self.add_bound_as(value, of, ty);
         self.place(place);
+        if let Some(ty) = value.cast(ty, used) {
+            self.push(&format!("::{ty}"));
+        }
     }
 
     /// Binds a value and returns the number of its placeholder, which the caller writes with [`place`](Self::place).
     pub(super) fn add_bound(&mut self, value: &dyn Bind, of: Of<'_>) -> usize {
-        let ty = if let Of::Column(column) = of { column.ty } else { SqlType::Text };
+        self.add_bound_as(value, of, type_of(of, Use::Written))
+    }
+
+    fn add_bound_as(&mut self, value: &dyn Bind, of: Of<'_>, ty: SqlType) -> usize {
         self.add_constant(of, || value.literal(ty));
         let added = value.bind(ty, &mut self.arguments);
         self.note(added);
@@ -108,6 +115,14 @@ impl SqlBuilder {
     pub(super) fn built(self) -> BoundStatement {
         let Self { sql, arguments, error, inline, .. } = self;
         BoundStatement { sql: assert_sql_safe(sql), arguments, error, inline }
+    }
+}
+
+/// Returns the type as which a value is used.
+fn type_of(of: Of<'_>, used: Use) -> SqlType {
+    match of {
+        Of::Column(column) if used != Use::Pattern => column.ty,
+        _ => SqlType::Text,
     }
 }
 

@@ -4,15 +4,15 @@
 //! planner the tenant, and even without the policy it would exclude the rows of other tenants.
 
 use super::{
-    filter::Condition,
+    filter::{Condition, Operator},
     sql_builder::SqlBuilder,
-    value::{Bind, Bound, Of, Values},
+    value::{Bind, Bound, Of, Use, Values},
 };
 use crate::{
     db::BoundStatement,
-    ident::{Ident, quoted},
+    ident::{Ident, literal, quoted},
     model::{
-        def::{TableDef, TenancyDef},
+        def::{ColumnDef, SqlType, TableDef, TenancyDef},
         names,
     },
     tenant::ContextKey,
@@ -159,14 +159,14 @@ impl Statement {
             self.text.push(", ");
         }
         if let Some((_, value)) = owner {
-            self.text.bind(&*value, Of::Context);
+            self.text.bind(&*value, Of::Context, Use::Written);
             self.text.push(", ");
         }
         self.text.names("r.", &names);
         self.text.push(" FROM unnest(");
         for (i, (name, array)) in arrays.iter().enumerate() {
             self.text.push(if i == 0 { "" } else { ", " });
-            self.text.bind(&**array, of(self.def, name));
+            self.text.bind(&**array, of(self.def, name), Use::Written);
         }
         self.text.push(") AS r (");
         self.text.names(ALONE, &names);
@@ -181,7 +181,7 @@ impl Statement {
         let columns = values.columns().to_vec();
         for (i, (name, value)) in columns.into_iter().zip(values.into_values()).enumerate() {
             self.text.push(&format!("{}{} = ", if i == 0 { "" } else { ", " }, quoted(name)));
-            self.text.bind(&*value, of(self.def, name));
+            self.text.bind(&*value, of(self.def, name), Use::Written);
         }
         self.filtered(ALONE, self.def, condition);
         self.returning(returned);
@@ -228,7 +228,7 @@ impl Statement {
         let mut separator = if tenant.is_some() { ", " } else { "" };
         for (name, value) in columns.into_iter().zip(values.into_values()) {
             self.text.push(separator);
-            self.text.bind(&*value, of(self.def, name));
+            self.text.bind(&*value, of(self.def, name), Use::Written);
             separator = ", ";
         }
         self.text.push(")");
@@ -272,13 +272,23 @@ impl Statement {
 
     fn condition(&mut self, alias: &str, def: &TableDef, condition: &Condition) {
         match condition {
+            Condition::Compare { column, operator: Operator::StartsWith, value }
+                if matches!(of(def, column), Of::Column(ColumnDef { ty: SqlType::Custom(_), .. })) =>
+            {
+                // `^@` compares texts, and LIKE values of the column's type. Here, LIKE takes the prefix literally.
+                self.text.push(&format!("{alias}{} LIKE regexp_replace(", quoted(column)));
+                self.text.bind(value.as_bind(), of(def, column), Use::Pattern);
+                let (special, escaped) = (literal(r"([\\%_])"), literal(r"\\\1"));
+                self.text.push(&format!(", {special}, {escaped}, 'g') || '%'"));
+            }
             Condition::Compare { column, operator, value } => {
                 self.text.push(&format!("{alias}{} {} ", quoted(column), operator.sql()));
-                self.text.bind(value.as_bind(), of(def, column));
+                let used = if operator.is_pattern() { Use::Pattern } else { Use::Compared };
+                self.text.bind(value.as_bind(), of(def, column), used);
             }
             Condition::In { column, values } => {
                 self.text.push(&format!("{alias}{} = ANY (", quoted(column)));
-                self.text.bind(values.as_bind(), of(def, column));
+                self.text.bind(values.as_bind(), of(def, column), Use::Compared);
                 self.text.push(")");
             }
             Condition::Null { column } => self.text.push(&format!("{alias}{} IS NULL", quoted(column))),
@@ -288,7 +298,7 @@ impl Statement {
                 self.text.push(if *after { ") > (" } else { ") < (" });
                 for (i, (column, value)) in columns.iter().zip(values).enumerate() {
                     self.text.push(if i == 0 { "" } else { ", " });
-                    self.text.bind(value.as_bind(), of(def, column));
+                    self.text.bind(value.as_bind(), of(def, column), Use::Compared);
                 }
                 self.text.push(")");
             }
@@ -377,7 +387,7 @@ pub(crate) fn call(
     for (i, (value, kind)) in values.into_values().into_iter().zip(kinds).enumerate() {
         text.push(if i == 0 { "" } else { ", " });
         text.push(&parameters.next().unwrap_or_default());
-        text.bind(&*value, kind);
+        text.bind(&*value, kind, Use::Argument);
     }
     text.push(")");
     text.built()

@@ -1,4 +1,12 @@
 //! Values in statements: of any column type, as a single value or as an array.
+//!
+//! A value is compared and written as a value of the column's type. sqlx sends the type of the Rust value, and PostgreSQL
+//! finds the operators and conversions of built-in types by itself. Where the attribute `sql_type` sets a type that PostgreSQL
+//! cannot convert text to, such as `citext`:
+//!
+//! - A text is sent without a type, so the server infers the type from the column, the operator or the function. A cast would
+//!   do less: it truncates values that are too long, and it raises an error for a value outside a domain, even in a filter.
+//! - An array contains the type of its elements, so it is cast where it is compared with a column or passed to a function.
 
 use std::{any::Any, sync::Arc};
 
@@ -6,14 +14,17 @@ use sqlx::{
     Arguments as _, Encode, Postgres, Type,
     encode::IsNull,
     error::BoxDynError,
-    postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo, types::Oid},
+    postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo, PgTypeKind, types::Oid},
 };
 
 use super::{
-    literal::{Constant, literal_as, literal_of},
-    type_oids::ARRAYS,
+    literal::{Constant, literal_as, literal_of, untyped_literal_of},
+    type_oids::{ARRAYS, TEXT},
 };
-use crate::model::def::{ColumnDef, SqlType, TableDef};
+use crate::model::{
+    def::{ColumnDef, SqlType, TableDef},
+    sql_type::without_modifiers,
+};
 
 /// What decides whether a value may be part of the text.
 #[derive(Clone, Copy)]
@@ -30,6 +41,19 @@ pub(super) enum Of<'c> {
     Secret,
 }
 
+/// How a statement uses a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// A column is compared with the value, or, if the value is an array of such values, with each element.
+    Compared,
+    /// The value is a pattern, which is text whatever the type of the column is.
+    Pattern,
+    /// The value is written to a column.
+    Written,
+    /// The value is the argument of a function, whose parameter has the type of the column.
+    Argument,
+}
+
 /// A value that can be bound to a placeholder.
 pub(super) trait Bind: Send {
     /// Binds the value to a column of the given type.
@@ -41,10 +65,16 @@ pub(super) trait Bind: Send {
 
     /// Returns the value as a constant; `None` if it has to be bound.
     fn literal(&self, column: SqlType) -> Option<Constant>;
+
+    /// Returns the type to which the placeholder or the constant is cast, if a cast is needed.
+    fn cast(&self, column: SqlType, used: Use) -> Option<String>;
 }
 
 /// A value that is written to a column.
 pub(super) trait Value: Bind + Any {
+    /// Returns whether the value is an array, of which no array exists.
+    fn is_array(&self) -> bool;
+
     /// Creates an array of this value and other values of its type.
     fn gather(self: Box<Self>, others: Vec<Box<dyn Value>>) -> Box<dyn Bind>;
 }
@@ -56,12 +86,58 @@ impl<T> Bind for Scalar<T>
 where
     T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send,
 {
-    fn bind(&self, _: SqlType, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
-        arguments.add(&self.0)
+    fn bind(&self, column: SqlType, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        match is_inferred(&self.0, column) {
+            true => arguments.add(Untyped(&self.0)),
+            false => arguments.add(&self.0),
+        }
     }
 
-    fn literal(&self, _: SqlType) -> Option<Constant> {
-        literal_of(&self.0)
+    fn literal(&self, column: SqlType) -> Option<Constant> {
+        match is_inferred(&self.0, column) {
+            true => untyped_literal_of(&self.0),
+            false => literal_of(&self.0),
+        }
+    }
+
+    fn cast(&self, column: SqlType, used: Use) -> Option<String> {
+        let SqlType::Custom(name) = column else { return None };
+        let needs_cast = match used {
+            Use::Compared => is_array::<T>(),
+            Use::Argument => !is_inferred(&self.0, column),
+            Use::Pattern | Use::Written => false,
+        };
+        needs_cast.then(|| without_modifiers(name))
+    }
+}
+
+/// Returns whether a text is sent without a type, so that the server infers the type.
+fn is_inferred<T: Type<Postgres> + for<'q> Encode<'q, Postgres>>(value: &T, column: SqlType) -> bool {
+    let ty = || value.produces().unwrap_or_else(T::type_info);
+    matches!(column, SqlType::Custom(_)) && ty().oid().is_some_and(|oid| oid.0 == TEXT)
+}
+
+/// Returns whether the values of a type are arrays.
+pub(super) fn is_array<T: Type<Postgres>>() -> bool {
+    matches!(T::type_info().kind(), PgTypeKind::Array(_))
+}
+
+/// A value that is sent without a type.
+struct Untyped<'a, T>(&'a T);
+
+impl<T> Type<Postgres> for Untyped<'_, T> {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(Oid(0))
+    }
+}
+
+impl<'q, T: Encode<'q, Postgres>> Encode<'q, Postgres> for Untyped<'_, T> {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        self.0.encode_by_ref(buffer)
+    }
+
+    fn produces(&self) -> Option<PgTypeInfo> {
+        Some(Self::type_info())
     }
 }
 
@@ -69,6 +145,10 @@ impl<T> Value for Scalar<T>
 where
     T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + 'static,
 {
+    fn is_array(&self) -> bool {
+        is_array::<T>()
+    }
+
     fn gather(self: Box<Self>, others: Vec<Box<dyn Value>>) -> Box<dyn Bind> {
         let others = others.into_iter().filter_map(|value| (value as Box<dyn Any>).downcast::<Self>().ok());
         Box::new(Array([self].into_iter().chain(others).map(|value| value.0).collect()))
@@ -92,6 +172,14 @@ where
     fn literal(&self, column: SqlType) -> Option<Constant> {
         let ty = array_of(&T::type_info(), column);
         literal_as(&Typed { items: &self.0, ty: ty.clone() }, &ty)
+    }
+
+    /// Rows are inserted from the elements of an array, which the server converts like single values.
+    fn cast(&self, column: SqlType, used: Use) -> Option<String> {
+        match (column, used) {
+            (SqlType::Custom(name), Use::Compared) => Some(format!("{}[]", without_modifiers(name))),
+            _ => None,
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     db::{TenantTx, each},
     error::{Error, Result},
-    model::def::{ColumnDef, ScopeDef, SqlType, TableDef},
+    model::def::{ColumnDef, ScopeDef, TableDef},
     tenant::{Role, TenantCtx, UserOf},
 };
 
@@ -119,7 +119,7 @@ pub(super) async fn insert_many<T: Insert, H: TenantExecutor>(handle: H, new: Ve
     let mut rows: Vec<Option<T>> = new.iter().map(|_| None).collect();
     let mut groups = Group::of::<T>(new);
     if let [group] = &*groups
-        && group.is_one_statement(T::TABLE)
+        && group.is_one_statement()
     {
         // The only group has the rows in the given order.
         return match groups.pop() {
@@ -167,14 +167,14 @@ impl Group {
 
     /// Returns whether the rows can be inserted by one statement, with an array for each column: there must be at least one
     /// column, and no column can be an array, because PostgreSQL has no arrays of arrays.
-    fn is_one_statement(&self, def: &TableDef) -> bool {
-        let is_array = |name: &&str| matches!(named(def, name), Some(ColumnDef { ty: SqlType::Array(_), .. }));
-        self.rows.len() > 1 && !self.columns.is_empty() && !self.columns.iter().any(is_array)
+    fn is_one_statement(&self) -> bool {
+        let has_array = self.rows.first().is_some_and(|row| row.iter().any(|value| value.is_array()));
+        self.rows.len() > 1 && !self.columns.is_empty() && !has_array
     }
 }
 
 async fn insert_group<T: Insert, R: Role>(tx: &mut TenantTx<R>, group: Group) -> Result<Vec<T>> {
-    if group.is_one_statement(T::TABLE) {
+    if group.is_one_statement() {
         return insert_arrays(tx, group).await;
     }
     let mut inserted = Vec::with_capacity(group.rows.len());

@@ -32,6 +32,8 @@ pub(super) struct SnapshotFile {
     pgaudit: Option<String>,
     roles: Vec<RoleEntry>,
     schemas: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    extensions: BTreeMap<String, String>,
     context_settings: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     functions: Vec<FunctionEntry>,
@@ -123,6 +125,7 @@ impl From<&Snapshot> for SnapshotFile {
             pgaudit: schema.pgaudit.as_ref().map(ToString::to_string),
             roles: schema.roles.iter().map(RoleEntry::from).collect(),
             schemas: texts(&schema.schemas),
+            extensions: schema.extensions.iter().map(|(name, home)| (name.to_string(), home.to_string())).collect(),
             context_settings: schema.context_settings.clone(),
             functions: schema.functions.iter().map(FunctionEntry::from).collect(),
             sequences: schema.sequences.iter().map(TableNameEntry::from).collect(),
@@ -156,6 +159,9 @@ impl TryFrom<SnapshotFile> for Snapshot {
             pgaudit: pgaudit.map_err(|class| SnapshotError::Content(format!("pgaudit has no class {class:?}")))?,
             roles: each(file.roles, role)?,
             schemas: idents(file.schemas)?,
+            extensions: each(file.extensions.into_iter().collect(), |(name, home)| Ok((ident(name)?, ident(home)?)))?
+                .into_iter()
+                .collect(),
             context_settings: file.context_settings,
             functions: functions?,
             sequences: each(file.sequences, table_name)?.into_iter().collect(),

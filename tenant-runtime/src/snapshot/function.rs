@@ -24,6 +24,8 @@ pub(super) struct FunctionEntry {
     immutable: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     exact_floats: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    extension_schemas: Vec<String>,
     body: String,
     execute: Vec<String>,
 }
@@ -61,6 +63,7 @@ impl From<(&QualifiedName, &Function)> for FunctionEntry {
             stable: function.volatility == Volatility::Stable,
             immutable: function.volatility == Volatility::Immutable,
             exact_floats: function.exact_floats,
+            extension_schemas: texts(&function.extension_schemas),
             body: function.body.clone(),
             execute: texts(&function.execute),
         }
@@ -84,6 +87,7 @@ pub(super) fn function(entry: FunctionEntry, reader: &mut Reader) -> Result<(Qua
             (false, false) => Volatility::Volatile,
         },
         exact_floats: entry.exact_floats,
+        extension_schemas: idents(entry.extension_schemas)?,
         body: entry.body,
         execute: idents(entry.execute)?,
     };

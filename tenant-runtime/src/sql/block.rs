@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    access, column, comment_text, constraint, external, function, heading, index, pgaudit, role, sequence, table,
+    access, column, comment_text, constraint, extension, external, function, heading, index, pgaudit, role, sequence, table,
 };
 use crate::{
     diff::SchemaObject,
@@ -155,6 +155,8 @@ fn add(item: &SchemaObject) -> String {
         SchemaObject::Timeouts { .. } | SchemaObject::Database { .. } => String::new(),
         SchemaObject::RequiredRoles { roles } => external::require(roles),
         SchemaObject::Pgaudit { classes } => pgaudit::set(classes),
+        SchemaObject::ExtensionSchema { name, users } => extension::use_schema(name, users),
+        SchemaObject::Extension { name, schema } => extension::create(name, schema),
         SchemaObject::Schema { name, owner } => role::create_schema(owner, name),
         SchemaObject::Defaults { types, .. } => role::lock_defaults(*types),
         SchemaObject::Sequence { name, .. } => sequence::create(name),
@@ -179,6 +181,8 @@ fn drop(item: &SchemaObject) -> String {
         SchemaObject::Partitions { .. } | SchemaObject::Comment { .. } => String::new(),
         SchemaObject::RequiredRoles { .. } => String::new(),
         SchemaObject::Pgaudit { .. } => pgaudit::reset(),
+        SchemaObject::ExtensionSchema { name, users } => extension::leave_schema(name, users),
+        SchemaObject::Extension { name, .. } => extension::keep(name),
         SchemaObject::Schema { name, .. } => role::drop_schema(name),
         SchemaObject::Defaults { types, .. } => role::unlock_defaults(*types),
         SchemaObject::Sequence { name, .. } => sequence::drop(name),
@@ -203,6 +207,9 @@ fn alter(before: &SchemaObject, after: &SchemaObject) -> String {
         }
         (SchemaObject::Timeouts { .. }, SchemaObject::Timeouts { .. }) => role::set_timeouts([after].into_iter()),
         (SchemaObject::Pgaudit { .. }, SchemaObject::Pgaudit { classes }) => pgaudit::set(classes),
+        (SchemaObject::ExtensionSchema { users: old, .. }, SchemaObject::ExtensionSchema { name, users }) => {
+            extension::change_users(name, old, users)
+        }
         (SchemaObject::Function { .. }, SchemaObject::Function { name, function, .. }) => {
             function::replace(name, function)
         }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::{CANNOT_BE_UNDONE, Direction, LOSES_DATA, NO_TRANSACTION, SIGNATURE, comment_text};
 use crate::{
     diff::SchemaObject,
+    model::schema::search_path,
     plan::{Action, Plan, Stage},
 };
 
@@ -50,14 +51,16 @@ pub(super) fn header(plan: &Plan, stage: Stage, direction: Direction, actions: &
         );
     }
     if stage != Stage::Index {
-        out.push_str(
+        let search_path = search_path(&plan.extension_schemas);
+        let _ = write!(
+            out,
             "\n\
              -- FORCE ROW LEVEL SECURITY also applies policies to the table owner. With row_security = off, a query that\n\
              -- policies would filter raises an error instead of silently skipping rows. The other two settings decide how\n\
              -- strings and unqualified names are read; the database or the administrator can have different defaults.\n\
              SET LOCAL row_security = off;\n\
              SET LOCAL standard_conforming_strings = on;\n\
-             SET LOCAL search_path = pg_catalog, pg_temp;\n",
+             SET LOCAL search_path = {search_path};\n",
         );
         if actions.iter().any(|action| locks(plan, action)) {
             out.push_str(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    access, column as column_sql, columns, constraint as constraints, function as functions, index as indexes,
+    access, column as column_sql, columns, constraint as constraints, extension as extensions, function as functions, index as indexes,
     migrations, role, sequence as sequences, table as tables,
 };
 pub(crate) use super::{
@@ -14,7 +14,8 @@ pub(crate) use super::{
     table::partition as partition_name,
 };
 use crate::{
-    diff::of_roles,
+    diff::{extension_users, of_roles},
+    ident::Ident,
     model::{
         migration_hints::MigrationHints,
         schema::{Column, Function, Index, Key, Policy, QualifiedName, Schema, Table, Trigger},
@@ -36,6 +37,17 @@ pub(crate) fn table(name: &QualifiedName, table: &Table) -> String {
 /// Creates one of `count` partitions of a table.
 pub(crate) fn partition(name: &QualifiedName, table: &Table, count: u16, remainder: u16) -> String {
     tables::create_partition(name, count, remainder) + &tables::collect_no_statistics(name, table)
+}
+
+/// Creates an extension, and its schema if that does not exist, with USAGE for the roles that use the extension.
+pub(crate) fn extension(schema: &Schema, name: &Ident, home: &Ident) -> String {
+    format!("{}{}", extension_schema(schema, home), extensions::create(name, home).trim_end())
+}
+
+/// Creates the schema of extensions if it does not exist, and grants USAGE on it.
+pub(crate) fn extension_schema(schema: &Schema, home: &Ident) -> String {
+    let users = extension_users(schema);
+    format!("CREATE SCHEMA IF NOT EXISTS {};\n{}", home.quoted(), extensions::change_users(home, &[], &users))
 }
 
 /// Creates a sequence.

@@ -340,7 +340,7 @@ pub async fn verify(admin_url: &str, models: &Models, options: &VerifyOptions) -
         return Err(VerifyError::Values { reason: "there is no model".into() });
     };
     let principals = test_principals(tenancy, 0)?;
-    let session = Session::begin(admin_url, &options.after).await?;
+    let session = Session::begin(admin_url, &schema, &options.after).await?;
     let row_factory = RowFactory::new(&schema, &options.given_values, &principals, 0);
     let mut runner =
         Runner::new(session, &schema, Fixture::new(tenancy, models.tables()), row_factory, options.first_only);
@@ -378,7 +378,7 @@ pub(crate) async fn make_tenants(url: &str, models: &Models, options: &VerifyOpt
     let tenancy = tenancy.ok_or_else(|| VerifyError::Values { reason: "there is no model".into() })?;
     let principals = test_principals(tenancy, PERSISTENT_KEYS)?;
     let mut fixture = Fixture::new(tenancy, models.tables());
-    let mut session = Session::begin(url, &options.after).await?;
+    let mut session = Session::begin(url, &schema, &options.after).await?;
     RowFactory::new(&schema, &options.given_values, &principals, PERSISTENT_KEYS)
         .fill(&mut session, &mut fixture)
         .await?;

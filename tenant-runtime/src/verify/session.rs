@@ -9,7 +9,7 @@ use crate::{
     db::{assert_sql_safe, connection_options, open_for_writing},
     error::server_error,
     ident::literal,
-    model::sqlstate::CONTEXT_NOT_SIGNED,
+    model::{schema::Schema, sqlstate::CONTEXT_NOT_SIGNED},
 };
 
 /// A superuser's connection in a transaction that is rolled back.
@@ -28,7 +28,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// Connects as a superuser, begins the transaction and runs the statements in `first`.
-    pub(crate) async fn begin(url: &str, first: &str) -> Result<Self, VerifyError> {
+    pub(crate) async fn begin(url: &str, schema: &Schema, first: &str) -> Result<Self, VerifyError> {
         let options = connection_options(url)?;
         let connection = open_for_writing(&options).await?;
         let mut session = Self { connection, user: String::new(), server: String::new(), probes: 0 };
@@ -50,9 +50,10 @@ impl Session {
             return Err(VerifyError::NotSuperuser { user });
         }
         // Types and operators of extensions are resolved through the search_path, in which pg_catalog comes first.
-        session
-            .run("SELECT pg_catalog.set_config('search_path', 'pg_catalog, ' || current_setting('search_path'), true)")
-            .await?;
+        let extensions: String = schema.extension_schemas().iter().map(|name| format!("{}, ", name.quoted())).collect();
+        let first_schemas = literal(&format!("pg_catalog, {extensions}"));
+        let search_path = format!("{first_schemas} || current_setting('search_path')");
+        session.run(&format!("SELECT pg_catalog.set_config('search_path', {search_path}, true)")).await?;
         if !first.is_empty() {
             session.run(first).await?;
         }

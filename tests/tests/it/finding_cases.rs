@@ -3,7 +3,7 @@
 use tenant_runtime::{
     analyze::check,
     model::def::{
-        CheckDef, ColumnDef, IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, LabelsDef, OnDelete, RuleDef, SqlType,
+        CheckDef, ColumnDef, ExtensionDef, IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, LabelsDef, OnDelete, RuleDef, SqlType,
         SystemAccessDef, TableDef, TenancyDef, UniqueScope,
     },
 };
@@ -17,7 +17,7 @@ use super::sample_declarations::{
 pub(super) type Case = (&'static str, Vec<TableDef>);
 
 /// Expressions that PostgreSQL would reject when the migration runs, or at the first INSERT.
-pub(super) fn expression_cases() -> Vec<Case> {
+fn expression_cases() -> Vec<Case> {
     let with = |column: ColumnDef| vec![projects(), tasks([column])];
     let state =
         ColumnDef { default: Some("'opne'"), ..column("state", SqlType::Labels(LabelsDef::of(&["open", "closed"]))) };
@@ -189,6 +189,30 @@ pub(super) fn function_cases() -> Vec<Case> {
             let invitations = TableDef { columns: leak(columns.collect()), ..invitations([]) };
             vec![users, members([user, ROLE]), invitations]
         }),
+    ]
+}
+
+/// Conditions, extensions, and types of extensions.
+pub(super) fn sql_cases() -> Vec<Case> {
+    expression_cases().into_iter().chain(extension_cases()).collect()
+}
+
+/// Extensions, and types of extensions.
+fn extension_cases() -> Vec<Case> {
+    let declared = |extensions: &[(&'static str, &'static str)]| {
+        let extensions = extensions.iter().map(|(name, schema)| ExtensionDef { name, schema });
+        of(TenancyDef { extensions: leak(extensions.collect()), ..SHIPPED })
+    };
+    let typed = |ty| vec![projects(), tasks([column("email", SqlType::Custom(ty))])];
+    vec![
+        ("extension in the schema of the tables", declared(&[("citext", "app")])),
+        ("extension in a schema of PostgreSQL", declared(&[("citext", "pg_catalog")])),
+        (
+            "extension declared twice, and without a name",
+            declared(&[("citext", "ext"), ("citext", "ext"), ("", "ext")]),
+        ),
+        ("type of an extension that is not declared", typed("public.citext")),
+        ("array of a type of an extension that is not declared", typed("\"Ext\".ltree[]")),
     ]
 }
 

@@ -14,7 +14,7 @@ use tenant_runtime::{
 };
 
 use super::{
-    finding_cases::{Case, expression_cases, function_cases, recursion_cases, system_access_cases},
+    finding_cases::{Case, function_cases, recursion_cases, sql_cases, system_access_cases},
     sample_declarations::{
         AUTHOR, ID, MEMBERS, NAME, ORG, ORG_IN_KEY, ROLE, SHIPPED, TITLE, USER, column, invitation_columns,
         invitations, leak, members, of, organizations, projects, refers, remarks, tasks, users, with_select_condition,
@@ -39,7 +39,7 @@ const UNKNOWN_IN_UNIQUE: IndexDef<'_> =
 /// All cases.
 fn cases() -> Vec<Case> {
     let cases = [plain_cases(), row_cases(), member_cases(), condition_cases()].into_iter();
-    cases.chain([expression_cases(), function_cases(), recursion_cases(), system_access_cases()]).flatten().collect()
+    cases.chain([sql_cases(), function_cases(), recursion_cases(), system_access_cases()]).flatten().collect()
 }
 
 fn plain_cases() -> Vec<Case> {

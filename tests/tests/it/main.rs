@@ -16,6 +16,7 @@ mod child_rows_plans;
 mod codes;
 mod codes_examples;
 mod column_privileges;
+mod column_types;
 mod command_line;
 mod command_line_database;
 mod context;

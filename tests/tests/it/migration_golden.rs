@@ -96,6 +96,7 @@ cases! {
     uniques_and_indexes: Note => Note;
     index_options: Note => Note;
     check_constraints: Event => Event;
+    extensions: Paper => Paper;
     sensitive_columns: Patient Reading => Patient Reading;
 }
 

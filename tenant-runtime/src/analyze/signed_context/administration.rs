@@ -34,6 +34,7 @@ impl SignedContext<'_> {
             returns: Returns::Void,
             volatility: Volatility::Volatile,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "DECLARE
     -- 244 random bits, from a generator for cryptographic keys.
@@ -84,6 +85,7 @@ END",
             returns: Returns::Value(Expression::trusted("boolean")),
             volatility: Volatility::Volatile,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "BEGIN
     IF p_not_after IS NULL THEN
@@ -118,6 +120,7 @@ END"
             returns: Returns::Void,
             volatility: Volatility::Volatile,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "DECLARE
     -- With the OID, because a login that is dropped and created again has the same name.
@@ -155,6 +158,7 @@ END",
             returns: Returns::Value(Expression::trusted("boolean")),
             volatility: Volatility::Volatile,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "BEGIN
     DELETE FROM {} AS b WHERE b.login = p_login;

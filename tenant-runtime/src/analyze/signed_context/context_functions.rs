@@ -52,6 +52,7 @@ impl SignedContext<'_> {
             ]),
             volatility: Volatility::Volatile,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "DECLARE
     numbers constant regclass := {numbers};
@@ -88,6 +89,7 @@ END"
             returns: Returns::Void,
             volatility: Volatility::Volatile,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             // One query: it runs for each transaction. Its result is computed only if all conditions hold.
             body: format!(
                 "DECLARE
@@ -142,6 +144,7 @@ END",
             returns: Returns::Value(Expression::trusted("boolean")),
             volatility: Volatility::Stable,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!(
                 "DECLARE
     seal constant text := current_setting({seal}, true);
@@ -175,6 +178,7 @@ END",
             returns: Returns::Value(self.tenancy.user_type.clone()),
             volatility: Volatility::Stable,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!("BEGIN\n    RETURN {};\nEND", if_signed(CURRENT_ROLE, &user, self.tenancy)),
             execute: self.policy_roles(),
         }
@@ -188,6 +192,7 @@ END",
             returns: Returns::Value(self.tenancy.key_type.clone()),
             volatility: Volatility::Stable,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!("BEGIN\n    RETURN {};\nEND", if_signed(ROLE_ARGUMENT, &tenant, self.tenancy)),
             execute: self.policy_roles(),
         }
@@ -204,6 +209,7 @@ END",
             returns: Returns::Value(Expression::trusted("text")),
             volatility: Volatility::Immutable,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: "BEGIN\n    RETURN current_setting('role');\nEND".into(),
             execute: self.policy_roles(),
         }

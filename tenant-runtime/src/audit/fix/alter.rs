@@ -42,6 +42,13 @@ impl FixWriter<'_> {
                     .map(|owner| format!("ALTER SCHEMA {} OWNER TO {};", quoted(name), owner.name.quoted()))
                     .unwrap_or_default()
             }
+            Object::Extension(name) => {
+                let found = self.schema.extensions.iter().find(|(own, _)| own.as_str() == name);
+                let Some((own, home)) = found else { return Ok(String::new()) };
+                let moved = format!("\nALTER EXTENSION {} SET SCHEMA {};", own.quoted(), home.quoted());
+                let moved = if properties.contains(&"schema") { moved } else { String::new() };
+                format!("{}{moved}", part::extension_schema(self.schema, home).trim_end())
+            }
             // Re-creating the table also sets all other declared properties.
             Object::Relation(name) if properties.iter().any(|property| LAYOUT.contains(property)) => {
                 self.move_rows(name, live)

@@ -69,6 +69,10 @@ impl FixWriter<'_> {
                 let found = schema.sequences.iter().find(|own| Name::from(*own) == *name);
                 found.map(|own| Self::run_as(function_owner, &part::sequence(own))).unwrap_or_default()
             }
+            Object::Extension(name) => {
+                let found = schema.extensions.iter().find(|(own, _)| own.as_str() == name);
+                found.map(|(own, home)| part::extension(schema, own, home)).unwrap_or_default()
+            }
             Object::Privilege { on, privilege, to } => {
                 let (columns, place) = self.place(on);
                 format!("GRANT {privilege}{columns} ON {place} TO {};", grantee(to.as_ref()))

@@ -17,7 +17,7 @@ impl FixWriter<'_> {
             Object::Role(name) => format!("DROP ROLE {};", quoted(name)),
             Object::Membership { role, member } => self.revoke_membership(role, member, state),
             Object::Setting { role, here, name } => self.reset(role.as_deref(), *here, name),
-            Object::Database | Object::Schema(_) => String::new(),
+            Object::Database | Object::Extension(_) | Object::Schema(_) => String::new(),
             Object::Relation(name) => remove_relation(&name.quoted(), RelationKind::of(state)?),
             Object::Column(table, name) => {
                 format!("ALTER TABLE {} DROP COLUMN {};", table.quoted(), quoted(name))

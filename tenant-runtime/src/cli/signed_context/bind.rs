@@ -7,7 +7,7 @@ use sqlx::{Executor as _, PgConnection};
 use super::{Administrator, SignedTenancy, context_key::Database, database, has_code, reset_role, run, set_role};
 use crate::{
     cli::{Failure, password::read_password, runtime::block_on, target::announce},
-    db::{assert_sql_safe, setting},
+    db::{assert_sql_safe, search_path, setting},
     ident::{literal, quoted},
     model::{
         def::{ScopeDef, SqlType, TableDef},
@@ -284,7 +284,7 @@ async fn set_defaults(
     let Bind { tenant, user, read_only, statement_timeout, .. } = binding.arguments;
     let presets = [
         ("role".to_owned(), literal(&binding.role)),
-        ("search_path".to_owned(), format!("pg_catalog, {}, pg_temp", quoted(tenancy.0.schema))),
+        ("search_path".to_owned(), search_path(tenancy.0)),
         ("statement_timeout".to_owned(), format!("'{statement_timeout}s'")),
         ("default_transaction_read_only".to_owned(), if *read_only { "on" } else { "off" }.to_owned()),
     ];
