@@ -57,6 +57,19 @@ const _: () = {
         const DECODES_TEXT: ::core::primitive::bool = true;
     }
     #[automatically_derived]
+    impl __rt::PgElement for Status {}
+    #[automatically_derived]
+    impl __sqlx::postgres::PgHasArrayType for Status {
+        fn array_type_info() -> __sqlx::postgres::PgTypeInfo {
+            __rt::label_array_type()
+        }
+        fn array_compatible(
+            __ty: &__sqlx::postgres::PgTypeInfo,
+        ) -> ::core::primitive::bool {
+            __rt::holds_label_arrays(__ty)
+        }
+    }
+    #[automatically_derived]
     impl __sqlx::Type<__sqlx::Postgres> for Status {
         fn type_info() -> __sqlx::postgres::PgTypeInfo {
             __rt::label_type()

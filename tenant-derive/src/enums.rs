@@ -20,6 +20,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let attrs = EnumAttrs::read(&diag, input);
     let labels = labels(&diag, input, &attrs);
     check(&diag, &labels);
+    check_native(&diag, &attrs, &labels);
     match diag.finish() {
         Ok(()) => expand(input, &attrs, &labels),
         Err(errors) if input.generics.params.is_empty() => {
@@ -35,6 +36,8 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
 struct EnumAttrs {
     krate: Option<Path>,
     rename_all: Option<LitStr>,
+    /// The name of the PostgreSQL type, if there is one.
+    native: Option<String>,
 }
 
 impl EnumAttrs {
@@ -44,15 +47,29 @@ impl EnumAttrs {
             match item.name().as_str() {
                 "crate" => item::set(diag, &mut this.krate, &item, Item::path),
                 "rename_all" => item::set(diag, &mut this.rename_all, &item, Item::text),
+                "native" => item::set(diag, &mut this.native, &item, |item, diag| native(item, diag, input)),
                 _ => item.unknown(
                     diag,
-                    &["rename_all", "crate"],
+                    &["rename_all", "native", "crate"],
                     (&["rename", "renamed_from", "replaces"], "on a variant"),
                 ),
             }
         }
         this
     }
+}
+
+/// Reads `native` or `native = "name"`: the name of the PostgreSQL type.
+fn native(item: &Item, diag: &Diag, input: &DeriveInput) -> Option<String> {
+    if item.has_no_value() {
+        return Some(input.ident.unraw().to_string().to_snake_case());
+    }
+    let text = item.text(diag)?;
+    if let Some(problem) = name::problem(&text.value()) {
+        let help = "set another name: `native = \"…\"`";
+        diag.error(&text, format_args!("the type name `{}` {problem}", name::shown(&text.value())), help);
+    }
+    Some(text.value())
 }
 
 /// A variant and its database label.
@@ -103,7 +120,7 @@ fn label<'a>(diag: &Diag, variant: &'a Variant, case: Case) -> Label<'a> {
             "replaces" => replaces.extend(item.text(diag)),
             _ => {
                 let keys = ["rename", "renamed_from", "replaces"];
-                item.unknown(diag, &keys, (&["rename_all", "crate"], "on the enum"));
+                item.unknown(diag, &keys, (&["rename_all", "native", "crate"], "on the enum"));
             }
         }
     }
@@ -154,6 +171,17 @@ fn check(diag: &Diag, labels: &[Label<'_>]) {
         }
     }
     check_history(diag, labels);
+}
+
+/// Checks that no label of an enum type replaces a removed one: PostgreSQL cannot remove a label.
+fn check_native(diag: &Diag, attrs: &EnumAttrs, labels: &[Label<'_>]) {
+    for old in labels.iter().filter(|_| attrs.native.is_some()).flat_map(|label| &label.replaces) {
+        diag.error(
+            old,
+            "`replaces` cannot be combined with `native`: PostgreSQL cannot remove a label from an enum type",
+            "keep the removed variant; or remove `native`, generate that migration, and add `native` again afterwards",
+        );
+    }
 }
 
 /// Checks that the previous texts of labels can be written in a migration, and that each replaced label was removed.
@@ -234,6 +262,31 @@ fn inert(input: &DeriveInput, attrs: &EnumAttrs) -> TokenStream {
 fn impls(input: &DeriveInput, attrs: &EnumAttrs, body: &TokenStream) -> TokenStream {
     let (ident, runtime) = (&input.ident, runtime(attrs.krate.as_ref()));
     let name = ident.unraw().to_string();
+    let labels = quote! {
+        __rt::LabelsDef {
+            labels: <Self as __rt::Labelled>::LABELS,
+            renamed: <Self as __rt::Labelled>::RENAMED,
+            replaced: <Self as __rt::Labelled>::REPLACED,
+        }
+    };
+    let sql = match &attrs.native {
+        Some(name) => quote!(__rt::SqlType::Enum(__rt::EnumDef { name: #name, labels: #labels })),
+        None => quote!(__rt::SqlType::Labels(#labels)),
+    };
+    // PostgreSQL sorts the values of its enums in the order of the labels.
+    let ordered = attrs.native.is_some().then(|| {
+        quote! {
+            #[automatically_derived]
+            impl __rt::OrderedColumn for #ident {
+                fn to_cursor(&self) -> ::core::option::Option<__rt::String> {
+                    ::core::option::Option::Some(__rt::String::from(<Self as __rt::Labelled>::label(self)))
+                }
+                fn from_cursor(__text: ::core::option::Option<&::core::primitive::str>) -> ::core::option::Option<Self> {
+                    __text.and_then(<Self as __rt::Labelled>::from_label)
+                }
+            }
+        }
+    });
     quote! {
         #[allow(unused_qualifications, reason = "written by a derive")]
         const _: () = {
@@ -248,13 +301,24 @@ fn impls(input: &DeriveInput, attrs: &EnumAttrs, body: &TokenStream) -> TokenStr
 
             #[automatically_derived]
             impl __rt::PgColumn for #ident {
-                const SQL: __rt::SqlType = __rt::SqlType::Labels(__rt::LabelsDef {
-                    labels: <Self as __rt::Labelled>::LABELS,
-                    renamed: <Self as __rt::Labelled>::RENAMED,
-                    replaced: <Self as __rt::Labelled>::REPLACED,
-                });
+                const SQL: __rt::SqlType = #sql;
                 const DECODES_TEXT: ::core::primitive::bool = true;
             }
+
+            #[automatically_derived]
+            impl __rt::PgElement for #ident {}
+
+            #[automatically_derived]
+            impl __sqlx::postgres::PgHasArrayType for #ident {
+                fn array_type_info() -> __sqlx::postgres::PgTypeInfo {
+                    __rt::label_array_type()
+                }
+                fn array_compatible(__ty: &__sqlx::postgres::PgTypeInfo) -> ::core::primitive::bool {
+                    __rt::holds_label_arrays(__ty)
+                }
+            }
+
+            #ordered
 
             #[automatically_derived]
             impl __sqlx::Type<__sqlx::Postgres> for #ident {

@@ -133,6 +133,11 @@ impl Item {
         matches!(self.value, Value::List(_))
     }
 
+    /// Returns whether the key has no value.
+    pub(crate) fn has_no_value(&self) -> bool {
+        matches!(self.value, Value::None)
+    }
+
     /// Reads a key without a value.
     pub(crate) fn flag(&self, diag: &Diag) -> Option<Ident> {
         match &self.value {

@@ -1,15 +1,13 @@
 //! The bodies of the functions that read and change the membership table.
 
 use super::{
-    column_ident,
-    membership::{Membership, inserted},
-    row_id, signed_conditions,
+    column_ident, insert_arguments::insert_arguments, membership::Membership, row_id, signed_conditions,
     tenancy::Tenancy,
 };
 use crate::{
     ident::{Ident, literal},
     model::{
-        def::{ColumnDef, SqlType, TableDef},
+        def::{SqlType, TableDef},
         names,
         schema::{Expression, Function, QualifiedName, Returns, Volatility},
         sqlstate::{CONSENT_REQUIRED, LAST_MANAGER},
@@ -39,6 +37,8 @@ pub(super) struct FunctionTemplates<'a> {
     pub(super) tenant: String,
     pub(super) user: String,
     pub(super) role: String,
+    /// The cast of a role that is read, if its column has an enum type: such a type can lack the labels of some roles.
+    pub(super) as_text: &'static str,
     pub(super) org_in_context: Expression,
     pub(super) user_in_context: Expression,
     pub(super) user_type: Expression,
@@ -55,6 +55,7 @@ impl<'a> FunctionTemplates<'a> {
             tenant: membership.tenant.quoted().to_string(),
             user: membership.user.quoted().to_string(),
             role: membership.role.quoted().to_string(),
+            as_text: if matches!(membership.role_type(), SqlType::Enum(_)) { "::text" } else { "" },
             org_in_context: Expression::in_context(def.tenant_setting, &tenancy.key_type),
             user_in_context: Expression::in_context(def.user_setting, &user_type),
             user_type,
@@ -81,13 +82,22 @@ impl<'a> FunctionTemplates<'a> {
         names.map(|role| literal(role.as_str())).collect::<Vec<_>>().join(", ")
     }
 
+    /// Returns a text expression as a value of the role column.
+    pub(super) fn as_role(&self, expression: &str) -> String {
+        match self.membership.role_type() {
+            ty @ SqlType::Enum(_) => format!("{expression}::{}", ty.name_in(self.tenancy.def.schema)),
+            _ => expression.to_owned(),
+        }
+    }
+
     pub(super) fn authorized_tenant_id(&self, roles: &Roles<'_>) -> Function {
         let cases = self.tenancy.def.roles.iter().filter_map(|def| {
             let role = self.tenancy.application_roles.get(def.name)?;
             Some(format!(
-                "            WHEN {} THEN m.{} IN ({})\n",
+                "            WHEN {} THEN m.{}{} IN ({})\n",
                 literal(role.as_str()),
                 self.role,
+                self.as_text,
                 self.up_set(def.name)
             ))
         });
@@ -125,7 +135,7 @@ END",
     }
 
     pub(super) fn my_tenants(&self, roles: &Roles<'_>) -> Function {
-        let Self { table, tenant, user, role, user_in_context, .. } = self;
+        let Self { table, tenant, user, role, as_text, user_in_context, .. } = self;
         Function {
             comment: "Returns the tenants of the signed-in user, with the user's role in each.".into(),
             arguments: Vec::new(),
@@ -139,7 +149,7 @@ END",
             body: format!(
                 "BEGIN
     RETURN QUERY
-        SELECT m.{tenant}, m.{role}
+        SELECT m.{tenant}, m.{role}{as_text}
         FROM {table} AS m
         WHERE m.{user} = {user_in_context}
         ORDER BY m.{tenant};
@@ -152,7 +162,7 @@ END"
     /// Returns the start of a function body: it locks the memberships that a change depends on,
     /// always in the same order, and then checks the caller's role.
     fn prologue(&self, managers: &str, declare: &str, allow_self: bool) -> String {
-        let Self { table, tenant, user, role, org_in_context, user_in_context, .. } = self;
+        let Self { table, tenant, user, role, as_text, org_in_context, user_in_context, .. } = self;
         let others = if allow_self { "caller IS DISTINCT FROM p_user AND " } else { "" };
         let application_roles = self.manager_roles();
         format!(
@@ -163,7 +173,7 @@ DECLARE
     caller_role text;
 {declare}BEGIN
     PERFORM FROM {table} AS m
-        WHERE m.{tenant} = tenant AND (m.{role} IN ({managers}) OR m.{user} IN (caller, p_user))
+        WHERE m.{tenant} = tenant AND (m.{role}{as_text} IN ({managers}) OR m.{user} IN (caller, p_user))
         ORDER BY m.{user}
         FOR UPDATE;
     SELECT m.{role} INTO caller_role FROM {table} AS m WHERE m.{tenant} = tenant AND m.{user} = caller;
@@ -207,11 +217,11 @@ DECLARE
     }
 
     fn not_the_last(&self, managers: &str) -> String {
-        let Self { table, tenant, user, role, .. } = self;
+        let Self { table, tenant, user, role, as_text, .. } = self;
         format!(
             "IF NOT EXISTS (
             SELECT FROM {table} AS m
-            WHERE m.{tenant} = tenant AND m.{role} IN ({managers}) AND m.{user} <> p_user
+            WHERE m.{tenant} = tenant AND m.{role}{as_text} IN ({managers}) AND m.{user} <> p_user
         ) THEN
             RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = '{LAST_MANAGER}';
         END IF;"
@@ -249,9 +259,10 @@ DECLARE
             exact_floats: false,
             extension_schemas: Vec::new(),
             body: format!(
-                "{}{}{consent}    INSERT INTO {table} ({tenant}, {user}, {role}) VALUES (tenant, p_user, p_role);\nEND",
+                "{}{}{consent}    INSERT INTO {table} ({tenant}, {user}, {role}) VALUES (tenant, p_user, {});\nEND",
                 self.prologue(managers, "", false),
-                self.require_included("caller_role", "p_role", GRANT_TOO_HIGH)
+                self.require_included("caller_role", "p_role", GRANT_TOO_HIGH),
+                self.as_role("p_role")
             ),
             execute: self.database_role(manager),
         }
@@ -260,10 +271,10 @@ DECLARE
     /// Returns the statements that raise an error unless the user is a member of a tenant in which the caller can manage
     /// members. The lock makes a concurrent removal of either of them wait.
     fn require_consent(&self, managers: &str) -> String {
-        let Self { table, tenant, user, role, .. } = self;
+        let Self { table, tenant, user, role, as_text, .. } = self;
         format!(
             "    PERFORM FROM {table} AS m JOIN {table} AS own ON own.{tenant} = m.{tenant}
-        WHERE m.{user} = p_user AND own.{user} = caller AND own.{role} IN ({managers})
+        WHERE m.{user} = p_user AND own.{user} = caller AND own.{role}{as_text} IN ({managers})
         LIMIT 1
         FOR SHARE;
     IF NOT FOUND THEN
@@ -289,14 +300,15 @@ DECLARE
                 "{}{}{}{}    IF old_role IN ({managers}) AND p_role NOT IN ({managers}) THEN
         {}
     END IF;
-    UPDATE {table} AS m SET {role} = p_role WHERE m.{tenant} = tenant AND m.{user} = p_user;
+    UPDATE {table} AS m SET {role} = {} WHERE m.{tenant} = tenant AND m.{user} = p_user;
     RETURN true;
 END",
                 self.prologue(managers, "    old_role text;\n", false),
                 self.old_role(),
                 self.require_included("caller_role", "old_role", CHANGE_TOO_HIGH),
                 self.require_included("caller_role", "p_role", GRANT_TOO_HIGH),
-                self.not_the_last(managers)
+                self.not_the_last(managers),
+                self.as_role("p_role")
             ),
             execute: self.database_role(manager),
         }
@@ -332,7 +344,7 @@ END",
     }
 
     pub(super) fn prevent_last_manager_removal(&self, roles: &Roles<'_>, managers: &str) -> Function {
-        let Self { table, tenant, user, role, .. } = self;
+        let Self { table, tenant, user, role, as_text, .. } = self;
         let (exists, id) = match &self.membership.tenants {
             Some((_, tenants, id)) => (tenants.quoted(), id.quoted().to_string()),
             None => (table.clone(), tenant.clone()),
@@ -349,7 +361,7 @@ END",
     IF EXISTS (SELECT FROM {exists} AS t WHERE t.{id} = OLD.{tenant}) THEN
         -- Lock the remaining managers: a concurrent transaction that removes one of them waits.
         PERFORM FROM {table} AS m
-            WHERE m.{tenant} = OLD.{tenant} AND m.{role} IN ({managers})
+            WHERE m.{tenant} = OLD.{tenant} AND m.{role}{as_text} IN ({managers})
             ORDER BY m.{user}
             FOR NO KEY UPDATE;
         IF NOT FOUND THEN
@@ -420,31 +432,5 @@ END",
             ),
             execute: vec![roles.no_tenant.clone()],
         }
-    }
-}
-
-/// Function arguments for the columns of a row, and the statement that inserts the row.
-struct InsertArguments {
-    arguments: Vec<(Ident, Expression)>,
-    statement: String,
-}
-
-/// Turns a table's columns into arguments of a function that inserts a row.
-fn insert_arguments(def: &TableDef, table: &QualifiedName, id: &Ident, into: &str) -> InsertArguments {
-    let columns: Vec<_> = inserted(def).collect();
-    let argument = |column: &ColumnDef| Ident::derived(["p", column.name]);
-    let ty = |column: &ColumnDef| match column.ty {
-        SqlType::Custom(text) => text.to_owned(),
-        ty => ty.sql_name().unwrap_or_default(),
-    };
-    let names = columns.iter().map(|column| column_ident(column.name).quoted().to_string()).collect::<Vec<_>>();
-    let values = columns.iter().map(|column| argument(column).quoted().to_string()).collect::<Vec<_>>();
-    let row = match columns[..] {
-        [] => "DEFAULT VALUES".to_owned(),
-        _ => format!("({}) VALUES ({})", names.join(", "), values.join(", ")),
-    };
-    InsertArguments {
-        arguments: columns.iter().map(|column| (argument(column), Expression::trusted(ty(column)))).collect(),
-        statement: format!("INSERT INTO {} {row} RETURNING {} INTO {into};", table.quoted(), id.quoted()),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     column_ident,
+    enums::text_labels,
     finding::{Findings, field_place, place},
     row_expression::{self, Use, columns_once},
     sql_expr::Parsed,
@@ -19,13 +20,16 @@ pub(super) fn checks(def: &TableDef, findings: &mut Findings) -> Vec<Check> {
     let mut checks = Vec::new();
     for column in def.columns {
         let column_name = column_ident(column.name);
-        if let SqlType::Labels(labels) = column.ty {
+        if let Some(labels) = text_labels(column.ty) {
             let name = Ident::derived([def.name.table, column.name, "label"]);
+            let array = matches!(column.ty, SqlType::Array(_));
+            let condition = if array { Expression::each_of } else { Expression::one_of };
             checks.push(Check {
                 name,
-                condition: Expression::one_of(&column_name, labels.labels),
+                condition: condition(&column_name, labels.labels),
                 labels: Some(LabelCheck {
                     column: column_name.clone(),
+                    array,
                     labels: labels.labels.iter().map(ToString::to_string).collect(),
                 }),
             });

@@ -54,7 +54,7 @@ pub(super) fn columns(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings
                         );
                     })
                     .ok()?,
-                ty => Expression::trusted(ty.sql_name()?),
+                ty => Expression::trusted(ty.name_in(def.tenancy.schema)),
             };
             let default = default(def, column, tenancy, &place, findings);
             check_sensitive(def, column, &place, findings);
@@ -154,7 +154,7 @@ fn check_default(text: &str, default: &Expr, ty: SqlType, place: &str, findings:
         let message = format!("`default = {text:?}` reads `{column}`, but a default cannot read columns");
         findings.error(place, message, DEFAULT_HELP);
     }
-    if let (SqlType::Labels(labels), Some(label)) = (ty, expression_columns::string_constant(default))
+    if let (Some(labels), Some(label)) = (ty.labels(), expression_columns::string_constant(default))
         && !labels.labels.contains(&label.as_str())
     {
         let message = format!("`default = {text:?}` is not a label of the enum");

@@ -267,5 +267,5 @@ fn check_partitions(def: &TableDef, kind: IndexKindDef, parts: &[IndexPart], pla
 /// Returns whether a type's `=` operator is LEAKPROOF, so that PostgreSQL can use an index on the column before it
 /// checks the policies.
 fn is_leakproof(ty: SqlType) -> bool {
-    !matches!(ty, SqlType::Numeric | SqlType::Jsonb | SqlType::Array(_) | SqlType::Custom(_))
+    !matches!(ty, SqlType::Numeric | SqlType::Jsonb | SqlType::Enum(_) | SqlType::Array(_) | SqlType::Custom(_))
 }

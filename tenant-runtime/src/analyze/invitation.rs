@@ -84,6 +84,7 @@ pub(super) fn invitations(
         tenant: column_ident(tenant),
         email: column_ident(email.name),
         role: column_ident(role.name),
+        role_type: role.ty,
         token: column_ident(token.name),
         expires: column_ident(expires.name),
         by: column_ident(by.name),
@@ -173,7 +174,11 @@ impl FunctionTemplates<'_> {
     /// member can grant the role.
     pub(super) fn invite(&self, invitations: &Invitations, manager: &str, managers: &str) -> Function {
         let Self { table, tenant, user, role, org_in_context, user_in_context, user_type, .. } = self;
-        let Invitations { tenant: of, email, role: wanted, token, expires, by, .. } = invitations;
+        let Invitations { tenant: of, email, role: wanted, role_type, token, expires, by, .. } = invitations;
+        let role_value = match role_type {
+            SqlType::Enum(_) => format!("p_role::{}", role_type.name_in(self.tenancy.def.schema)),
+            _ => "p_role".to_owned(),
+        };
         let argument = |name: &str, ty: &str| (Ident::derived([name]), Expression::trusted(ty));
         Function {
             comment: format!(
@@ -202,7 +207,7 @@ BEGIN
         RAISE EXCEPTION 'inviting members requires role {manager} or a role that includes it' USING ERRCODE = 'insufficient_privilege';
     END IF;
 {within}    INSERT INTO {into} ({of}, {email}, {wanted}, {token}, {expires}, {by})
-        VALUES (tenant, p_email, p_role, p_token_hash, now() + make_interval(secs => p_seconds), caller);
+        VALUES (tenant, p_email, {role_value}, p_token_hash, now() + make_interval(secs => p_seconds), caller);
 END",
                 key = self.tenancy.key_type,
                 application_roles = self.manager_roles(),
@@ -230,8 +235,9 @@ END",
         users: &QualifiedName,
         managers: &str,
     ) -> Function {
-        let Self { table, tenant, user, role, user_in_context, user_type, .. } = self;
-        let Invitations { id, tenant: of, email, role: wanted, token, expires, by, .. } = invitations;
+        let Self { table, tenant, user, role, as_text, user_in_context, user_type, .. } = self;
+        let Invitations { id, tenant: of, email, role: wanted, role_type, token, expires, by, .. } = invitations;
+        let wanted_as_text = if matches!(role_type, SqlType::Enum(_)) { "::text" } else { "" };
         let user_id = row_id(users_def).map_or_else(|| Ident::derived(["id"]), |id| column_ident(id.name));
         Function {
             comment:
@@ -249,19 +255,19 @@ END",
     invited record;
     inviter_role text;
 BEGIN
-    SELECT i.{id} AS id, i.{of} AS tenant, i.{wanted} AS member_role, i.{by} AS inviter INTO invited
+    SELECT i.{id} AS id, i.{of} AS tenant, i.{wanted}{wanted_as_text} AS member_role, i.{by} AS inviter INTO invited
         FROM {from} AS i
         JOIN {users} AS u ON u.{user_id} = caller AND {same_address}
         WHERE i.{token} = sha256(p_token) AND i.{expires} > now();
     SELECT m.{role} INTO inviter_role FROM {table} AS m
-        WHERE m.{tenant} = invited.tenant AND m.{user} = invited.inviter AND m.{role} IN ({managers})
+        WHERE m.{tenant} = invited.tenant AND m.{user} = invited.inviter AND m.{role}{as_text} IN ({managers})
         FOR SHARE;
     -- If two sessions accept the invitation concurrently, only one DELETE finds the row.
     DELETE FROM {from} AS i WHERE i.{id} = invited.id AND i.{of} = invited.tenant AND inviter_role IS NOT NULL;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'invitation not found or no longer valid' USING ERRCODE = '{NO_INVITATION}';
     END IF;
-{within}    INSERT INTO {table} ({tenant}, {user}, {role}) VALUES (invited.tenant, caller, invited.member_role);
+{within}    INSERT INTO {table} ({tenant}, {user}, {role}) VALUES (invited.tenant, caller, {member_role});
     RETURN invited.tenant;
 END",
                 from = invitations.table.quoted(),
@@ -275,6 +281,7 @@ END",
                 expires = expires.quoted(),
                 by = by.quoted(),
                 within = self.require_included("inviter_role", "invited.member_role", INVITED_TOO_HIGH),
+                member_role = self.as_role("invited.member_role"),
             ),
             execute: vec![roles.no_tenant.clone()],
         }

@@ -52,6 +52,7 @@ pub(super) struct Invitations {
     /// The name of the column with the e-mail address, in the invitation table and in the user table.
     pub(super) email: Ident,
     pub(super) role: Ident,
+    pub(super) role_type: SqlType,
     pub(super) token: Ident,
     pub(super) expires: Ident,
     pub(super) by: Ident,
@@ -204,7 +205,7 @@ pub(super) fn check_insertable(membership: &Membership, findings: &mut Findings)
             );
         }
     }
-    if let (Some((def, ..)), SqlType::Labels(labels)) = (&membership.tenants, membership.role_type())
+    if let (Some((def, ..)), Some(labels)) = (&membership.tenants, membership.role_type().labels())
         && let Some(role) = def.creator_role.filter(|role| !labels.labels.contains(role))
     {
         findings.error(
@@ -233,7 +234,7 @@ fn column(def: &'static TableDef, name: &str, findings: &mut Findings) -> Option
 
 pub(super) fn check_role_column(def: &TableDef, column: &ColumnDef, tenancy: &Tenancy, findings: &mut Findings) {
     let roles = || list(tenancy.def.roles.iter().map(|role| role.name));
-    let SqlType::Labels(labels) = column.ty else {
+    let Some(labels) = column.ty.labels() else {
         findings.error(
             field_place(def, column),
             format!("`{}` must be an enum of role names, not free text", column.name),
@@ -268,7 +269,7 @@ impl Membership {
         }
     }
 
-    fn role_type(&self) -> SqlType {
+    pub(super) fn role_type(&self) -> SqlType {
         let role = self.def.columns.iter().find(|column| column.name == self.role.as_str());
         role.map_or(SqlType::Text, |column| column.ty)
     }

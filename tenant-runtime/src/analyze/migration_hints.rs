@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Known, column_ident,
+    Known, column_ident, enums,
     finding::{Findings, field_place, place},
     ident, sql_expr, unqualified_names,
 };
 use crate::{
     ident::Ident,
     model::{
-        def::{ColumnDef, LabelsDef, SqlType, TableDef, TenancyDef},
+        def::{ColumnDef, LabelsDef, TableDef, TenancyDef},
         migration_hints::{MigrationHints, Renames},
         schema::{Expression, QualifiedName},
     },
@@ -33,9 +33,17 @@ pub(super) fn migration_hints(known: &Known, findings: &mut Findings) -> (Rename
             if let Some(with) = backfill(def, column, findings) {
                 hints.backfills.insert(place(), with);
             }
-            if let SqlType::Labels(labels) = column.ty {
-                let is_role = def.membership.is_some_and(|columns| columns.role == column.name)
-                    || def.invitation.is_some_and(|columns| columns.role == column.name);
+            let is_role = def.membership.is_some_and(|columns| columns.role == column.name)
+                || def.invitation.is_some_and(|columns| columns.role == column.name);
+            if let Some(declared) = enums::enum_of(column.ty)
+                && let Some(name) = enums::qualified(def, &declared, &field_place(def, column), findings)
+            {
+                let renamed = renamed_labels(&declared.labels, def.tenancy, is_role);
+                if !renamed.is_empty() {
+                    renames.enums.entry(name).or_default().extend(renamed);
+                }
+            }
+            if let Some(labels) = enums::text_labels(column.ty) {
                 let renamed = renamed_labels(&labels, def.tenancy, is_role);
                 if !renamed.is_empty() {
                     renames.labels.insert(place(), renamed);

@@ -7,12 +7,14 @@ mod change_log;
 mod check_constraints;
 mod column;
 mod cross_tenant;
+mod enums;
 pub(crate) mod expression_columns;
 mod extensions;
 mod finding;
 mod functions;
 mod grants;
 mod index;
+mod insert_arguments;
 mod invitation;
 mod key;
 mod membership;
@@ -97,12 +99,14 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
     key::add_tenant_keys(&mut tables);
     key::add_indexes(&mut tables);
     key::check_names(&tables, &mut findings);
+    let enums = enums::enums(&known, &tenancy, &mut findings);
     let (renames, mut hints) = migration_hints::migration_hints(&known, &mut findings);
     hints.membership = membership.as_ref().map(|membership| membership.columns(tenancy.def));
     if findings.has_errors() {
         return Err(findings);
     }
-    let mut schemas: Vec<Ident> = tables.keys().map(|name| name.schema.clone()).collect();
+    let mut schemas: Vec<Ident> = tables.keys().chain(enums.keys()).map(|name| name.schema.clone()).collect();
+    schemas.sort();
     schemas.dedup();
     let schema = Schema {
         product: models.product().to_owned(),
@@ -111,6 +115,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         roles: tenancy.roles,
         schemas,
         extensions,
+        enums,
         context_settings: context_settings(tenancy.def, !functions.is_empty()),
         functions,
         sequences,

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     ident::{Ident, literal},
     model::{
-        def::{ColumnDef, NO_ROLE, RuleDef, ScopeDef, SqlType, TableDef, TableName},
+        def::{ColumnDef, NO_ROLE, RuleDef, ScopeDef, TableDef, TableName},
         schema::{Command, Condition, ConditionKind, Expression},
     },
 };
@@ -289,7 +289,7 @@ fn owner(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) -> Option<C
 fn visibility(def: &TableDef, owner: Option<&Condition>, findings: &mut Findings) -> Option<Condition> {
     let name = def.visibility?;
     let column = def.columns.iter().find(|column| column.name == name)?;
-    let labels = if let SqlType::Labels(labels) = column.ty { labels.labels } else { &[] };
+    let labels = column.ty.labels().map_or(&[][..], |labels| labels.labels);
     if !labels.contains(&TEAM) {
         findings.error(
             field_place(def, column),

@@ -125,6 +125,7 @@ fn unexpected(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> Res
         Object::Function(..) if security_definer => &finding::DEFINER_FUNCTION,
         Object::Function(..) => &finding::UNTRACKED_FUNCTION,
         Object::Sequence(_) => &finding::UNTRACKED_SEQUENCE,
+        Object::Type(_) => &finding::UNTRACKED_TYPE,
         // With a preset search_path, a name can resolve to a different table.
         Object::Setting { name, .. } if changes_session(name, fix_writer) || name == "search_path" => &finding::SETTING,
         _ => rule(object),
@@ -248,6 +249,7 @@ fn is_plural(name: &str) -> bool {
             | "events"
             | "expression_statistics"
             | "granted_by_others"
+            | "labels"
             | "on_delete_set"
             | "parents"
             | "partitions"
@@ -353,7 +355,7 @@ fn rule(object: &Object) -> &'static Rule {
         Object::Policy(..) => &finding::POLICY,
         Object::Trigger(..) => &finding::TRIGGER,
         Object::Rule(..) => &finding::RULE,
-        Object::Type(_) => &finding::UNTRACKED_TYPE,
+        Object::Type(_) => &finding::ENUM_TYPE,
         Object::Function(..) => &finding::FUNCTION,
         Object::Privilege { .. } => &finding::PRIVILEGE,
         Object::DefaultPrivilege { .. } => &finding::DEFAULT_PRIVILEGE,

@@ -38,6 +38,7 @@ impl Catalog {
             let properties = json!({ "schema": home.as_str(), "roles_without_usage": [] });
             facts.add(Object::Extension(name.to_string()), properties);
         }
+        facts.enums(schema);
         for name in &schema.sequences {
             facts.sequence(schema, name);
         }
@@ -177,6 +178,17 @@ impl Facts<'_> {
                 to: None,
             };
             self.add(types, json!({ "grantable": false }));
+        }
+    }
+
+    fn enums(&mut self, schema: &Schema) {
+        let Some(owner) = schema.owner() else { return };
+        for (name, ty) in &schema.enums {
+            let object = Object::Type(name.into());
+            self.add(object.clone(), json!({ "owner": owner.name.as_str(), "labels": ty.labels }));
+            for role in &ty.users {
+                self.privilege(&object, "USAGE", role);
+            }
         }
     }
 

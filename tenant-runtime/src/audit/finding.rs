@@ -200,6 +200,8 @@ rules! {
         "The declaration requires pgaudit, which logs nothing until the server loads its library.";
     EXTENSION = "TA127" Error "Declared extension is missing, in another schema or not usable":
         "The types of the extension have no operators elsewhere: comparisons fail, or compare the values as another type.";
+    ENUM_TYPE = "TA128" Error "Enum type is missing, or has other labels or another owner":
+        "The app cannot read a label that it does not know, or write a label that the type lacks; the owner can change the labels.";
     VIEW = "TA201" Error "View without security_invoker":
         "Without security_invoker, a view runs with its owner's permissions and bypasses the policies of the calling role.";
     COPY = "TA202" Error "Materialized view of rows that RLS protects":

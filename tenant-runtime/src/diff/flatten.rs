@@ -21,6 +21,7 @@ pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
         pgaudit,
         schemas,
         extensions,
+        enums,
         context_settings: _,
         functions,
         sequences: _,
@@ -57,6 +58,11 @@ pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
                 |role: &Role| SchemaObject::Usage { schema: name.clone(), owner: owner(), role: role.name.clone() };
             items.extend(users.map(usage));
         }
+        items.extend(enums.iter().map(|(name, ty)| SchemaObject::Enum {
+            name: name.clone(),
+            owner: owner(),
+            ty: ty.clone(),
+        }));
     }
     let table = |(name, table): (&QualifiedName, &Arc<Table>)| SchemaObject::Table {
         name: name.clone(),

@@ -7,8 +7,8 @@ use crate::{
     model::{
         def::TimeoutsDef,
         schema::{
-            Check, Column, Expression, ForeignKey, Function, Grant, Index, IndexKind, Key, LogClasses, Policy,
-            PolicyKind, QualifiedName, Role, Table, Trigger,
+            Check, Column, EnumType, Expression, ForeignKey, Function, Grant, Index, IndexKind, Key, LogClasses,
+            Policy, PolicyKind, QualifiedName, Role, Table, Trigger,
         },
     },
 };
@@ -84,6 +84,15 @@ pub enum SchemaObject {
         owner: Ident,
         /// The grantee.
         role: Ident,
+    },
+    /// An enum type, with the USAGE grants on it.
+    Enum {
+        /// The name.
+        name: QualifiedName,
+        /// The role that owns it.
+        owner: Ident,
+        /// The type.
+        ty: EnumType,
     },
     /// A sequence that the functions use.
     Sequence {
@@ -286,6 +295,7 @@ impl SchemaObject {
             Self::Schema { name, .. } => ("schema", vec![name]),
             Self::Defaults { creator, .. } => ("defaults", vec![creator]),
             Self::Usage { schema, role, .. } => ("usage", vec![schema, role]),
+            Self::Enum { name, .. } => ("enum type", vec![&name.schema, &name.table]),
             Self::Sequence { name, .. } => ("sequence", vec![&name.schema, &name.table]),
             Self::Function { name, .. } => ("function", vec![&name.schema, &name.table]),
             Self::Execute { name, role, .. } => ("execute", vec![&name.schema, &name.table, role]),
@@ -373,6 +383,7 @@ impl fmt::Display for SchemaObject {
             Self::Schema { name, .. } => write!(f, "schema `{name}`"),
             Self::Defaults { creator, .. } => write!(f, "default privileges of `{creator}`"),
             Self::Usage { schema, role, .. } => write!(f, "USAGE on schema `{schema}` for `{role}`"),
+            Self::Enum { name, .. } => write!(f, "enum type `{name}`"),
             Self::Sequence { name, .. } => write!(f, "sequence `{name}`"),
             Self::Function { name, .. } => write!(f, "function `{name}`"),
             Self::Execute { name, role, .. } => write!(f, "EXECUTE on function `{name}` for `{role}`"),

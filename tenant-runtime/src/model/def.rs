@@ -6,7 +6,7 @@ use super::{compare::same, names};
 pub use super::{
     def_column::{ColumnDef, NO_ROLE, OnDelete, ReferenceDef},
     def_index::{IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, UniqueScope},
-    sql_type::{LabelsDef, SqlType},
+    sql_type::{EnumDef, LabelsDef, SqlType},
     table_name::TableName,
 };
 

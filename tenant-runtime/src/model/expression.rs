@@ -33,6 +33,12 @@ impl Expression {
         Self(format!("{} IN ({labels})", column.quoted()))
     }
 
+    /// Returns the condition that each element of a column is one of the labels.
+    pub(crate) fn each_of(column: &Ident, labels: &[&str]) -> Self {
+        let labels = labels.iter().map(|label| literal(label)).collect::<Vec<_>>().join(", ");
+        Self(format!("{} <@ ARRAY[{labels}]", column.quoted()))
+    }
+
     /// Returns the SQL text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -17,6 +17,8 @@ pub struct Renames {
     pub columns: BTreeMap<ColumnName, Ident>,
     /// The previous text of each renamed label, for each enum column.
     pub labels: BTreeMap<ColumnName, BTreeMap<String, String>>,
+    /// The previous text of each renamed label, for each enum type.
+    pub enums: BTreeMap<QualifiedName, BTreeMap<String, String>>,
 }
 
 /// The columns of the membership table.

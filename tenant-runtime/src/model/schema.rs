@@ -32,6 +32,8 @@ pub struct Schema {
     pub(crate) schemas: Vec<Ident>,
     /// The extensions, each with its schema.
     pub(crate) extensions: BTreeMap<Ident, Ident>,
+    /// The enum types.
+    pub(crate) enums: BTreeMap<QualifiedName, EnumType>,
     /// The settings that policies and functions read, such as `app.organization_id`.
     pub(crate) context_settings: Vec<String>,
     pub(crate) functions: BTreeMap<QualifiedName, Function>,
@@ -140,6 +142,15 @@ pub struct Table {
     pub triggers: Vec<Trigger>,
     /// The number of hash partitions by the tenant column; `None` for a table without partitions.
     pub partitions: Option<u16>,
+}
+
+/// An enum type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnumType {
+    /// The labels in their order.
+    pub labels: Vec<String>,
+    /// The roles with USAGE, which create functions with parameters of the type.
+    pub users: Vec<Ident>,
 }
 
 /// A SECURITY DEFINER function in PL/pgSQL.
@@ -319,6 +330,8 @@ pub struct Check {
 pub struct LabelCheck {
     /// The column.
     pub column: Ident,
+    /// Whether the column contains arrays of labels.
+    pub array: bool,
     /// The labels.
     pub labels: Vec<String>,
 }

@@ -1,5 +1,7 @@
 //! PostgreSQL types of columns.
 
+use crate::ident::quoted;
+
 /// The PostgreSQL type of a Rust type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SqlType {
@@ -35,10 +37,28 @@ pub enum SqlType {
     Jsonb,
     /// `text` with a check constraint on these labels.
     Labels(LabelsDef),
+    /// An enum type of PostgreSQL.
+    Enum(EnumDef),
     /// An array of another type.
     Array(&'static SqlType),
     /// The type in the attribute `sql_type`.
     Custom(&'static str),
+}
+
+/// An enum type of PostgreSQL, in the schema of the tenancy.
+///
+/// ```
+/// use tenant_runtime::{EnumDef, LabelsDef, SqlType};
+///
+/// let mood = SqlType::Enum(EnumDef { name: "mood", labels: LabelsDef::of(&["sad", "happy"]) });
+/// assert_eq!(mood.name_in("app"), "app.mood");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EnumDef {
+    /// The name of the type.
+    pub name: &'static str,
+    /// The labels, in the order in which PostgreSQL sorts them.
+    pub labels: LabelsDef,
 }
 
 /// The labels of an enum, and what happened to earlier labels.
@@ -68,7 +88,28 @@ impl LabelsDef {
 }
 
 impl SqlType {
-    /// Returns the SQL name of the type; `None` for a type that the attribute `sql_type` sets.
+    /// Returns the labels of an enum, which is stored as text or as an enum type of PostgreSQL.
+    #[must_use]
+    pub const fn labels(self) -> Option<LabelsDef> {
+        match self {
+            Self::Labels(labels) | Self::Enum(EnumDef { labels, .. }) => Some(labels),
+            _ => None,
+        }
+    }
+
+    /// Returns the SQL name of the type in a tenancy whose schema has the given name.
+    #[must_use]
+    pub fn name_in(self, schema: &str) -> String {
+        match self {
+            Self::Enum(EnumDef { name, .. }) => format!("{}.{}", quoted(schema), quoted(name)),
+            Self::Array(element) => format!("{}[]", element.name_in(schema)),
+            Self::Custom(text) => text.to_owned(),
+            other => other.sql_name().unwrap_or_default(),
+        }
+    }
+
+    /// Returns the SQL name of the type; `None` for a type that the attribute `sql_type` sets, and for an enum type, whose name
+    /// contains the schema of the tenancy.
     #[must_use]
     pub fn sql_name(self) -> Option<String> {
         let name = match self {
@@ -88,7 +129,7 @@ impl SqlType {
             Self::Timestamptz => "timestamptz",
             Self::Jsonb => "jsonb",
             Self::Array(element) => return element.sql_name().map(|name| format!("{name}[]")),
-            Self::Custom(_) => return None,
+            Self::Custom(_) | Self::Enum(_) => return None,
         };
         Some(name.to_owned())
     }

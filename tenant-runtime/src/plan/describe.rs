@@ -83,6 +83,9 @@ fn summary(changes: &[&Change]) -> String {
         Some(table) if tables.len() == 1 => format!("change {}", table.table),
         Some(_) if only_new => "add tables".to_owned(),
         Some(_) => "change tables".to_owned(),
+        None if changes.iter().any(|change| matches!(object(change), SchemaObject::Enum { .. })) => {
+            "change enum types".to_owned()
+        }
         None => "change functions".to_owned(),
     }
 }

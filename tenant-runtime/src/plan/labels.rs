@@ -21,6 +21,8 @@ pub(super) fn shown(labels: &BTreeMap<String, String>) -> String {
 pub(super) struct LabelChange {
     pub(super) table: QualifiedName,
     pub(super) column: Ident,
+    /// Whether the column contains arrays of labels.
+    pub(super) array: bool,
     /// The labels of existing rows that change, each with its new text.
     pub(super) up: BTreeMap<String, String>,
     /// The labels that change when the migration is reverted.
@@ -44,8 +46,9 @@ pub(super) fn label_changes(renamed: &Schema, after: &Schema, hints: &MigrationH
             if !old.columns.iter().any(|column| column.name == new.column) {
                 continue;
             }
-            let old = label_checks(old).find(|old| old.column == new.column);
-            changes.push(change(name, old, new, renamed, after, hints));
+            let checked = label_checks(old).find(|old| old.column == new.column).map(|old| &old.labels);
+            let labels = checked.or_else(|| enum_labels(old, &new.column, renamed));
+            changes.push(change(name, labels, new, renamed, after, hints));
         }
     }
     changes
@@ -55,9 +58,16 @@ fn label_checks(table: &Table) -> impl Iterator<Item = &LabelCheck> {
     table.checks.iter().filter_map(|check| check.labels.as_ref())
 }
 
+/// Returns the labels of a column that had an enum type.
+fn enum_labels<'s>(table: &Table, column: &Ident, schema: &'s Schema) -> Option<&'s Vec<String>> {
+    let ty = table.columns.iter().find(|other| other.name == *column)?.ty.as_str();
+    let element = ty.strip_suffix("[]").unwrap_or(ty);
+    schema.enums.iter().find(|(name, _)| name.quoted() == element).map(|(_, ty)| &ty.labels)
+}
+
 fn change(
     table: &QualifiedName,
-    old: Option<&LabelCheck>,
+    old: Option<&Vec<String>>,
     new: &LabelCheck,
     renamed: &Schema,
     after: &Schema,
@@ -69,7 +79,7 @@ fn change(
     let applied = renamed.renames.labels.get(&place).unwrap_or(&none);
     let replaced = hints.replaced_labels.get(&place).unwrap_or(&none);
     let labels: BTreeSet<String> = match old {
-        Some(old) => old.labels.iter().cloned().collect(),
+        Some(old) => old.iter().cloned().collect(),
         // The column was text without a list: it can contain the labels that the attributes name.
         None => declared.values().chain(replaced.keys()).cloned().collect(),
     };
@@ -95,5 +105,5 @@ fn change(
     let lost: Vec<_> = labels.iter().filter(is_lost).cloned().collect();
     let only_adds = is_known && up.is_empty() && lost.is_empty();
     let (table, column) = place;
-    LabelChange { table, column, up, down, lost, merged, conflicts: resolved.conflicts, only_adds }
+    LabelChange { table, column, array: new.array, up, down, lost, merged, conflicts: resolved.conflicts, only_adds }
 }

@@ -4,6 +4,7 @@ mod change_index;
 mod data_loss;
 mod dependents;
 mod describe;
+mod enums;
 mod labels;
 mod order;
 mod revoke_window;
@@ -45,6 +46,8 @@ pub struct Plan {
     pub(crate) existing: BTreeSet<QualifiedName>,
     /// The schemas of the extensions, before or after the plan.
     pub(crate) extension_schemas: BTreeSet<Ident>,
+    /// The enum types, before or after the plan, as SQL names them.
+    pub(crate) enums: BTreeSet<String>,
     pub(crate) changes: Vec<Change>,
     /// The objects to be dropped that make room for a renamed object: each under its temporary name and under its own name.
     pub(crate) displaced: Vec<(SchemaObject, SchemaObject)>,
@@ -66,9 +69,11 @@ pub struct Step {
     pub action: Action,
 }
 
-/// The files of a migration, in order. Most migrations have only the first file.
+/// The files of a migration, in order. Most migrations have only the main file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
+    /// New labels of enum types, which no statement of the same transaction can use.
+    Labels,
     /// Short steps.
     Main,
     /// CREATE INDEX CONCURRENTLY, which does not block writes and runs outside a transaction. One file for each index.
@@ -154,6 +159,8 @@ pub enum Action {
         table: QualifiedName,
         /// The enum column.
         column: Ident,
+        /// Whether the column contains arrays of labels.
+        array: bool,
         /// The labels that change, each with its new text.
         labels: BTreeMap<String, String>,
         /// The labels that change when this step is undone.
@@ -205,8 +212,8 @@ impl Action {
             Self::Attach(item) => Self::Drop(item),
             Self::Backfill { table, column, with, has_triggers } => Self::Unfill { table, column, with, has_triggers },
             Self::Unfill { table, column, with, has_triggers } => Self::Backfill { table, column, with, has_triggers },
-            Self::Relabel { table, column, labels, undo, has_triggers } => {
-                Self::Relabel { table, column, labels: undo, undo: labels, has_triggers }
+            Self::Relabel { table, column, array, labels, undo, has_triggers } => {
+                Self::Relabel { table, column, array, labels: undo, undo: labels, has_triggers }
             }
         })
     }
@@ -260,6 +267,7 @@ impl Action {
                     SchemaObject::Schema { owner, .. }
                     | SchemaObject::Usage { owner, .. }
                     | SchemaObject::Defaults { creator: owner, .. }
+                    | SchemaObject::Enum { owner, .. }
                     | SchemaObject::Sequence { owner, .. }
                     | SchemaObject::Function { owner, .. }
                     | SchemaObject::Execute { owner, .. },
@@ -360,6 +368,7 @@ pub fn plan(before: &Schema, after: &Schema, hints: &MigrationHints) -> Result<P
     let existing = renamed.tables.keys().filter(|name| after.tables.contains_key(*name)).cloned().collect();
     let membership = hints.membership.clone();
     let extension_schemas = before.extensions.values().chain(after.extensions.values()).cloned().collect();
+    let enums = enums::names(before, after);
     let (product, is_first) = (after.product.clone(), *before == Schema::default());
     let index = ChangeIndex::of(&changes, &displaced, &steps);
     let tables = renamed.tables.iter().chain(&after.tables);
@@ -371,6 +380,7 @@ pub fn plan(before: &Schema, after: &Schema, hints: &MigrationHints) -> Result<P
         is_first,
         existing,
         extension_schemas,
+        enums,
         changes,
         displaced,
         membership,

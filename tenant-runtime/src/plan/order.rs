@@ -32,6 +32,7 @@ pub(super) enum Phase {
     DropKeys,
     RenameKeys,
     DropColumns,
+    MakeTypes,
     MakeFunctions,
     MakeTables,
     MakeColumns,
@@ -45,6 +46,7 @@ pub(super) enum Phase {
     OpenTables,
     Grant,
     RevokeUsage,
+    DropTypes,
     DropSchemas,
     DropRoles,
 }
@@ -64,6 +66,7 @@ pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
             ..
         } => Phase::MakeRoles,
         Action::Alter { after: SchemaObject::ExtensionSchema { .. }, .. } => Phase::MakeSchemas,
+        Action::Alter { after: SchemaObject::Enum { .. }, .. } => Phase::MakeTypes,
         Action::Alter { after: SchemaObject::Function { .. }, .. } => Phase::MakeFunctions,
         Action::Alter { after: SchemaObject::Policy { .. }, .. } => Phase::MakePolicies,
         Action::Alter { .. } => Phase::MakeColumns,
@@ -98,6 +101,7 @@ fn phase_of_creating(item: &SchemaObject) -> Phase {
         | SchemaObject::Schema { .. }
         | SchemaObject::Defaults { .. }
         | SchemaObject::Usage { .. } => Phase::MakeSchemas,
+        SchemaObject::Enum { .. } => Phase::MakeTypes,
         SchemaObject::Sequence { .. } | SchemaObject::Function { .. } => Phase::MakeFunctions,
         SchemaObject::Table { .. } => Phase::MakeTables,
         SchemaObject::Comment { .. } | SchemaObject::Partitions { .. } | SchemaObject::Column { .. } => {
@@ -122,6 +126,7 @@ fn phase_of_dropping(item: &SchemaObject) -> Phase {
         SchemaObject::ForeignKey { .. } => Phase::DropForeignKeys,
         SchemaObject::Table { .. } => Phase::DropTables,
         SchemaObject::Sequence { .. } | SchemaObject::Function { .. } => Phase::DropFunctions,
+        SchemaObject::Enum { .. } => Phase::DropTypes,
         SchemaObject::Key { .. } | SchemaObject::Index { .. } | SchemaObject::Check { .. } => Phase::DropKeys,
         SchemaObject::Comment { .. } | SchemaObject::Partitions { .. } | SchemaObject::Column { .. } => {
             Phase::DropColumns

@@ -75,8 +75,16 @@ pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
             before: SchemaObject::Column { column: before, .. },
             after: item @ SchemaObject::Column { column, .. },
         } => {
-            return column_advisory(item, before, column);
+            return column_advisory(plan, item, before, column);
         }
+        Action::Alter {
+            before: SchemaObject::Enum { ty: before, .. },
+            after: item @ SchemaObject::Enum { ty, .. },
+        } if before.labels.len() == ty.labels.len() && before.labels != ty.labels => (
+            Risk::Warning,
+            "TM209",
+            format!("renames labels of the {item}; running app versions do not know the new labels."),
+        ),
         Action::Add(SchemaObject::Table { name, .. }) => (Risk::Warning, "TM210", plan.no_members(name)?),
         Action::Rename { before: before @ (SchemaObject::Table { .. } | SchemaObject::Column { .. }), .. } => {
             if !plan.renames(before) {
@@ -154,8 +162,12 @@ fn lock_or_failure(plan: &Plan, action: &Action) -> Option<(&'static str, String
             let values = check.labels.as_ref().map(|labels| {
                 let (column, table) = (labels.column.quoted(), table.quoted());
                 let list = labels.labels.iter().map(|label| literal(label)).collect::<Vec<_>>().join(", ");
+                let others = match labels.array {
+                    true => format!("NOT {column} <@ ARRAY[{list}]"),
+                    false => format!("{column} NOT IN ({list})"),
+                };
                 format!(
-                    "; to list other values, run SELECT {column}, count(*) FROM {table} WHERE {column} NOT IN ({list}) GROUP BY 1 as \
+                    "; to list other values, run SELECT {column}, count(*) FROM {table} WHERE {others} GROUP BY 1 as \
                      a role that bypasses RLS"
                 )
             });
@@ -311,7 +323,7 @@ fn statistics_advisory(item: &SchemaObject, column: &Column) -> String {
 }
 
 /// Returns the risk of changing a column's type or setting NOT NULL; other properties are safe to change.
-fn column_advisory(item: &SchemaObject, before: &Column, after: &Column) -> Option<Advisory> {
+fn column_advisory(plan: &Plan, item: &SchemaObject, before: &Column, after: &Column) -> Option<Advisory> {
     if before.nullable && !after.nullable {
         let text = format!(
             "fails if the {item} is NULL in a row; blocks reads and writes of the table while the rows are read."
@@ -326,7 +338,7 @@ fn column_advisory(item: &SchemaObject, before: &Column, after: &Column) -> Opti
     }
     let change = format!("changes {item} from `{}` to `{}`", before.ty, after.ty);
     let blocks = "blocks reads and writes while the table is rewritten";
-    let (risk, code, text) = match type_change(before.ty.as_str(), after.ty.as_str()) {
+    let (risk, code, text) = match type_change(before.ty.as_str(), after.ty.as_str(), &plan.enums) {
         TypeChange::InPlace => {
             let text = format!("{change}; statements that a running app has prepared on the column can fail once.");
             (Risk::Warning, "TM211", text)

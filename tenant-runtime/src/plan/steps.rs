@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Action, Fill, Stage, Step,
+    Action, Fill, Stage, Step, enums,
     labels::LabelChange,
     order::{Phase, creating_tables, is_built, phase},
     tenant_columns::{TenantColumns, is_from_parent},
@@ -55,10 +55,10 @@ pub(super) fn steps(
     for action in std::mem::take(&mut builder.tenant_columns).in_order() {
         builder.push(Stage::Main, action);
     }
-    for LabelChange { table, column, up, down, .. } in labels.iter().filter(|labels| !labels.up.is_empty()) {
+    for LabelChange { table, column, array, up, down, .. } in labels.iter().filter(|labels| !labels.up.is_empty()) {
         let has_triggers = builder.has_triggers(table);
         let (table, column, labels, undo) = (table.clone(), column.clone(), up.clone(), down.clone());
-        builder.push(Stage::Main, Action::Relabel { table, column, labels, undo, has_triggers });
+        builder.push(Stage::Main, Action::Relabel { table, column, array: *array, labels, undo, has_triggers });
     }
     for (before, now) in restated {
         let stays = now.table().is_some_and(|table| after.tables.contains_key(table));
@@ -227,6 +227,9 @@ impl StepBuilder<'_> {
                 after: SchemaObject::Column { table, column },
             } => {
                 self.alter_column(table, before, column);
+            }
+            Change::Alter { before: before @ SchemaObject::Enum { .. }, after } => {
+                self.steps.extend(enums::steps(before, after, self.before, self.after));
             }
             Change::Alter { before, after } => {
                 self.push(Stage::Main, Action::Alter { before: before.clone(), after: after.clone() });

@@ -1,5 +1,7 @@
 //! The effect of changing a column's type on its values.
 
+use std::collections::BTreeSet;
+
 /// The effect of a type change on the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TypeChange {
@@ -15,15 +17,20 @@ pub(super) enum TypeChange {
     Unsupported,
 }
 
-/// Returns the effect of changing one type to another.
-pub(super) fn type_change(from: &str, to: &str) -> TypeChange {
-    let ((from, from_size), (to, to_size)) = (parts(from), parts(to));
+/// Returns the effect of changing one type to another. `enums` are the enum types of the product.
+pub(super) fn type_change(from: &str, to: &str, enums: &BTreeSet<String>) -> TypeChange {
+    match (enums.contains(from), enums.contains(to)) {
+        (true, _) if to == "text" => return TypeChange::Rewrite,
+        (_, true) if from == "text" => return TypeChange::MayFail,
+        _ => {}
+    }
     if let (Some(from), Some(to)) = (from.strip_suffix("[]"), to.strip_suffix("[]")) {
-        return match type_change(from, to) {
+        return match type_change(from, to, enums) {
             TypeChange::InPlace => TypeChange::Rewrite,
             other => other,
         };
     }
+    let ((from, from_size), (to, to_size)) = (parts(from), parts(to));
     if from == to {
         return resized(&from, &from_size, &to_size);
     }
@@ -148,8 +155,12 @@ mod tests {
             ("public.citext", "text", TypeChange::InPlace),
             ("integer[]", "bigint[]", TypeChange::Rewrite),
             ("varchar[]", "text[]", TypeChange::Rewrite),
+            ("text", "app.kind", TypeChange::MayFail),
+            ("app.kind", "text", TypeChange::Rewrite),
+            ("app.kind[]", "text[]", TypeChange::Rewrite),
         ] {
-            assert_eq!(type_change(from, to), expected, "{from} -> {to}");
+            let enums = ["app.kind".to_owned()].into();
+            assert_eq!(type_change(from, to, &enums), expected, "{from} -> {to}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
+    enums,
     labels::LabelChange,
     type_change::{TypeChange, type_change},
 };
@@ -74,7 +75,8 @@ pub(super) fn validate(
             .to_owned(),
     }));
     for change in changes {
-        refusals.extend(refuse(change, changes, renamed, hints));
+        let refusal = enums::refuse(change, renamed, after);
+        refusals.extend(refusal.or_else(|| refuse(change, changes, renamed, after, hints)));
     }
     refusals.extend(stale_backfills(after, changes, hints));
     refusals.extend(diff.conflicts.iter().map(|(a, b, from)| Refusal {
@@ -85,7 +87,13 @@ pub(super) fn validate(
     if refusals.is_empty() { Ok(()) } else { Err(Refusals(refusals)) }
 }
 
-fn refuse(change: &Change, changes: &[Change], renamed: &Schema, hints: &MigrationHints) -> Option<Refusal> {
+fn refuse(
+    change: &Change,
+    changes: &[Change],
+    renamed: &Schema,
+    after: &Schema,
+    hints: &MigrationHints,
+) -> Option<Refusal> {
     let partitioned = |table: &QualifiedName| renamed.tables.get(table).filter(|table| table.partitions.is_some());
     match change {
         Change::Alter { before: SchemaObject::Partitions { .. }, after: SchemaObject::Partitions { table, .. } } => {
@@ -118,7 +126,8 @@ fn refuse(change: &Change, changes: &[Change], renamed: &Schema, hints: &Migrati
                         .to_owned(),
                 });
             }
-            (type_change(before.ty.as_str(), column.ty.as_str()) == TypeChange::Unsupported).then(|| Refusal {
+            let effect = type_change(before.ty.as_str(), column.ty.as_str(), &enums::names(renamed, after));
+            (effect == TypeChange::Unsupported).then(|| Refusal {
                 what: format!("cannot change {place} from `{}` to `{}`: PostgreSQL has no conversion", before.ty, column.ty),
                 help: "give the field another name (`column = \"…\"`), which adds a second column; fill it in a hand-written \
                        migration, and drop the old column afterwards"

@@ -4,7 +4,7 @@ use sqlx::{
     Decode, Encode, Postgres, Type,
     encode::IsNull,
     error::BoxDynError,
-    postgres::{PgArgumentBuffer, PgTypeInfo, PgValueRef},
+    postgres::{PgArgumentBuffer, PgTypeInfo, PgTypeKind, PgValueRef},
 };
 
 use super::{
@@ -32,7 +32,7 @@ use crate::{
     note = "add `#[tenant(sql_type = \"…\")]` to the field, or `#[tenant(skip)]` to exclude it from the table",
     note = "for a newtype, implement `tenant_runtime::PgColumn`; for an enum, derive `TenantEnum`; \
             for types of chrono, time, serde_json and rust_decimal, turn on the feature of that name",
-    note = "an `Option` is nullable; a `Vec` is an array of a plain type, not of an `Option` or an enum"
+    note = "an `Option` is nullable; a `Vec` is an array of a plain type or of an enum, not of an `Option`"
 )]
 pub trait Stored: Sized {
     /// The column's type.
@@ -194,11 +194,25 @@ pub fn label_type() -> PgTypeInfo {
     <str as Type<Postgres>>::type_info()
 }
 
-/// Returns whether a column of this type can contain labels: `text`, `varchar` and similar types.
+/// Returns the type of a column with arrays of labels.
+#[doc(hidden)]
+#[must_use]
+pub fn label_array_type() -> PgTypeInfo {
+    <Vec<String> as Type<Postgres>>::type_info()
+}
+
+/// Returns whether a column of this type can contain labels: `text`, `varchar` and similar types, and enum types.
 #[doc(hidden)]
 #[must_use]
 pub fn holds_labels(ty: &PgTypeInfo) -> bool {
-    <str as Type<Postgres>>::compatible(ty)
+    matches!(ty.kind(), PgTypeKind::Enum(_)) || <str as Type<Postgres>>::compatible(ty)
+}
+
+/// Returns whether a column of this type can contain arrays of labels.
+#[doc(hidden)]
+#[must_use]
+pub fn holds_label_arrays(ty: &PgTypeInfo) -> bool {
+    matches!(ty.kind(), PgTypeKind::Array(element) if holds_labels(element))
 }
 
 /// Writes a value's label.

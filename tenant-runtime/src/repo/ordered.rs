@@ -6,8 +6,8 @@ use crate::tenant::{KeyNewtype, TextKey};
 
 /// A column type that can be sorted and compared, in PostgreSQL's order.
 ///
-/// `TenantEnum` labels, JSON and arrays have no meaningful order and do not implement this trait. A newtype delegates
-/// to its inner type:
+/// JSON, arrays and the labels of an enum that is stored as text have no meaningful order and do not implement this trait; an enum
+/// with `#[tenant(native)]` has the order of its variants. A newtype delegates to its inner type:
 ///
 /// ```
 /// use tenant_runtime::OrderedColumn;
@@ -29,7 +29,8 @@ use crate::tenant::{KeyNewtype, TextKey};
     message = "`{Self}` columns cannot be sorted",
     label = "cannot be sorted, or compared with `lt`, `le`, `gt` and `ge`",
     note = "numbers, text, dates, times, UUIDs and booleans can be sorted; for a newtype, implement `tenant_runtime::OrderedColumn`",
-    note = "`TenantEnum` labels, JSON and arrays cannot be sorted: sort the rows in Rust, or with custom SQL on `&mut tx`"
+    note = "JSON, arrays and the labels of a `TenantEnum` without `#[tenant(native)]` cannot be sorted: sort the rows in Rust, or with \
+            custom SQL on `&mut tx`"
 )]
 pub trait OrderedColumn:
     Type<Postgres> + for<'r> Decode<'r, Postgres> + for<'q> Encode<'q, Postgres> + Send + Sync + 'static

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     db::{BoundStatement, Inline, InlineValues, assert_sql_safe},
     ident::quoted,
-    model::def::{ColumnDef, SqlType},
+    model::def::SqlType,
 };
 
 /// The longest text with values. A longer constant takes the server longer to read than a bound value.
@@ -64,7 +64,8 @@ impl SqlBuilder {
         let ty = type_of(of, used);
         let place = self.add_bound_as(value, of, ty);
         self.place(place);
-        if let Some(ty) = value.cast(ty, used) {
+        let schema = if let Of::Column(def, _) = of { def.tenancy.schema } else { "" };
+        if let Some(ty) = value.cast(ty, used, schema) {
             self.push(&format!("::{ty}"));
         }
     }
@@ -121,7 +122,7 @@ impl SqlBuilder {
 /// Returns the type as which a value is used.
 fn type_of(of: Of<'_>, used: Use) -> SqlType {
     match of {
-        Of::Column(column) if used != Use::Pattern => column.ty,
+        Of::Column(_, column) if used != Use::Pattern => column.ty,
         _ => SqlType::Text,
     }
 }
@@ -133,8 +134,8 @@ fn needs(of: Of<'_>, constant: &Constant) -> Option<InlineValues> {
         Of::Context => Some(InlineValues::None),
         Of::Label => Some(InlineValues::NonText),
         Of::Secret => None,
-        Of::Column(column) if column.sensitive || column.select.is_some() => None,
-        Of::Column(ColumnDef { ty: SqlType::Labels(_), .. }) => Some(InlineValues::NonText),
-        Of::Column(_) | Of::Argument => Some(by_type),
+        Of::Column(_, column) if column.sensitive || column.select.is_some() => None,
+        Of::Column(_, column) if column.ty.labels().is_some() => Some(InlineValues::NonText),
+        Of::Column(..) | Of::Argument => Some(by_type),
     }
 }

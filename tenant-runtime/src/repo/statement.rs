@@ -273,7 +273,7 @@ impl Statement {
     fn condition(&mut self, alias: &str, def: &TableDef, condition: &Condition) {
         match condition {
             Condition::Compare { column, operator: Operator::StartsWith, value }
-                if matches!(of(def, column), Of::Column(ColumnDef { ty: SqlType::Custom(_), .. })) =>
+                if matches!(of(def, column), Of::Column(_, ColumnDef { ty: SqlType::Custom(_), .. })) =>
             {
                 // `^@` compares texts, and LIKE values of the column's type. Here, LIKE takes the prefix literally.
                 self.text.push(&format!("{alias}{} LIKE regexp_replace(", quoted(column)));
@@ -369,7 +369,7 @@ fn table(def: &TableDef) -> String {
 
 /// Returns what a value that is compared with or written to a column belongs to.
 fn of<'d>(def: &'d TableDef, name: &str) -> Of<'d> {
-    def.columns.iter().find(|column| column.name == name).map_or(Of::Argument, Of::Column)
+    def.columns.iter().find(|column| column.name == name).map_or(Of::Argument, |column| Of::Column(def, column))
 }
 
 /// Calls a function of the tenancy's auth schema with named arguments. `def` is the table of the columns among them.

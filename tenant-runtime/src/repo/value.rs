@@ -33,8 +33,8 @@ pub(super) enum Of<'c> {
     Context,
     /// A label of an enum.
     Label,
-    /// A column.
-    Column(&'c ColumnDef),
+    /// A column of a table.
+    Column(&'c TableDef, &'c ColumnDef),
     /// An argument of a function.
     Argument,
     /// A secret, such as the token of an invitation.
@@ -66,8 +66,8 @@ pub(super) trait Bind: Send {
     /// Returns the value as a constant; `None` if it has to be bound.
     fn literal(&self, column: SqlType) -> Option<Constant>;
 
-    /// Returns the type to which the placeholder or the constant is cast, if a cast is needed.
-    fn cast(&self, column: SqlType, used: Use) -> Option<String>;
+    /// Returns the type to which the placeholder or the constant is cast, if a cast is needed; `schema` is that of the tenancy.
+    fn cast(&self, column: SqlType, used: Use, schema: &str) -> Option<String>;
 }
 
 /// A value that is written to a column.
@@ -100,7 +100,11 @@ where
         }
     }
 
-    fn cast(&self, column: SqlType, used: Use) -> Option<String> {
+    fn cast(&self, column: SqlType, used: Use, schema: &str) -> Option<String> {
+        // Functions convert such arrays themselves: a caller without a tenant must not need USAGE on the schema of the type.
+        if let SqlType::Array(SqlType::Enum(_)) = column {
+            return (used != Use::Argument).then(|| column.name_in(schema));
+        }
         let SqlType::Custom(name) = column else { return None };
         let needs_cast = match used {
             Use::Compared => is_array::<T>(),
@@ -114,7 +118,7 @@ where
 /// Returns whether a text is sent without a type, so that the server infers the type.
 fn is_inferred<T: Type<Postgres> + for<'q> Encode<'q, Postgres>>(value: &T, column: SqlType) -> bool {
     let ty = || value.produces().unwrap_or_else(T::type_info);
-    matches!(column, SqlType::Custom(_)) && ty().oid().is_some_and(|oid| oid.0 == TEXT)
+    matches!(column, SqlType::Custom(_) | SqlType::Enum(_)) && ty().oid().is_some_and(|oid| oid.0 == TEXT)
 }
 
 /// Returns whether the values of a type are arrays.
@@ -174,10 +178,11 @@ where
         literal_as(&Typed { items: &self.0, ty: ty.clone() }, &ty)
     }
 
-    /// Rows are inserted from the elements of an array, which the server converts like single values.
-    fn cast(&self, column: SqlType, used: Use) -> Option<String> {
+    /// Rows are inserted from the elements of an array, which the server converts like single values, except to an enum.
+    fn cast(&self, column: SqlType, used: Use, schema: &str) -> Option<String> {
         match (column, used) {
             (SqlType::Custom(name), Use::Compared) => Some(format!("{}[]", without_modifiers(name))),
+            (SqlType::Enum(_), _) => Some(format!("{}[]", column.name_in(schema))),
             _ => None,
         }
     }
@@ -307,7 +312,8 @@ impl Values {
     pub(super) fn kinds(&self, def: Option<&'static TableDef>) -> Vec<Of<'static>> {
         let column = |index: usize| {
             let name = *self.columns.get(index)?;
-            def?.columns.iter().find(|column| column.name == name).map(Of::Column)
+            let def = def?;
+            def.columns.iter().find(|column| column.name == name).map(|column| Of::Column(def, column))
         };
         let kind = |index| match () {
             () if self.secrets.contains(&index) => Of::Secret,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::{
     FORMAT, Snapshot, SnapshotError,
     column::{ColumnEntry, column},
+    enum_type::{EnumEntry, enum_type},
     function::{FunctionEntry, function},
     index::{IndexEntry, index},
     key::{ForeignKeyEntry, KeyEntry, foreign_key, key},
@@ -34,6 +35,8 @@ pub(super) struct SnapshotFile {
     schemas: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     extensions: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    enums: Vec<EnumEntry>,
     context_settings: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     functions: Vec<FunctionEntry>,
@@ -105,6 +108,9 @@ struct CheckEntry {
     labels: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     column: Option<String>,
+    /// Whether the column contains arrays of labels.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    array: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,6 +132,7 @@ impl From<&Snapshot> for SnapshotFile {
             roles: schema.roles.iter().map(RoleEntry::from).collect(),
             schemas: texts(&schema.schemas),
             extensions: schema.extensions.iter().map(|(name, home)| (name.to_string(), home.to_string())).collect(),
+            enums: schema.enums.iter().map(|item| EnumEntry::from((item, &schema.renames))).collect(),
             context_settings: schema.context_settings.clone(),
             functions: schema.functions.iter().map(FunctionEntry::from).collect(),
             sequences: schema.sequences.iter().map(TableNameEntry::from).collect(),
@@ -150,6 +157,8 @@ impl TryFrom<SnapshotFile> for Snapshot {
     fn try_from(file: SnapshotFile) -> Result<Self, SnapshotError> {
         let mut reader = Reader::default();
         let tables: Result<_, SnapshotError> = file.tables.into_iter().map(|entry| table(entry, &mut reader)).collect();
+        let enums: Result<_, SnapshotError> =
+            file.enums.into_iter().map(|entry| enum_type(entry, &mut reader)).collect();
         let functions: Result<_, SnapshotError> =
             file.functions.into_iter().map(|entry| function(entry, &mut reader)).collect();
         let pgaudit = file.pgaudit.as_deref().map(LogClasses::parse).transpose();
@@ -162,6 +171,7 @@ impl TryFrom<SnapshotFile> for Snapshot {
             extensions: each(file.extensions.into_iter().collect(), |(name, home)| Ok((ident(name)?, ident(home)?)))?
                 .into_iter()
                 .collect(),
+            enums: enums?,
             context_settings: file.context_settings,
             functions: functions?,
             sequences: each(file.sequences, table_name)?.into_iter().collect(),
@@ -207,6 +217,7 @@ impl From<((&QualifiedName, &Arc<Table>), &Renames)> for TableEntry {
                     condition: check.condition.to_string(),
                     labels: check.labels.as_ref().map(|check| check.labels.clone()),
                     column: check.labels.as_ref().map(|check| check.column.to_string()),
+                    array: check.labels.as_ref().is_some_and(|check| check.array),
                 })
                 .collect(),
             foreign_keys: table.foreign_keys.iter().map(ForeignKeyEntry::from).collect(),
@@ -274,7 +285,7 @@ fn table(entry: TableEntry, reader: &mut Reader) -> Result<(QualifiedName, Arc<T
 
 fn check(entry: CheckEntry, reader: &mut Reader) -> Result<Check, SnapshotError> {
     let labels = match (entry.column, entry.labels) {
-        (Some(column), Some(labels)) => Some(LabelCheck { column: ident(column)?, labels }),
+        (Some(column), Some(labels)) => Some(LabelCheck { column: ident(column)?, array: entry.array, labels }),
         (None, None) => None,
         _ => {
             let problem = format!("check {:?} has labels without a column, or a column without labels", entry.name);

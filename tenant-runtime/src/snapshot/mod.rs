@@ -8,6 +8,7 @@
 
 mod column;
 mod entry;
+mod enum_type;
 mod function;
 mod index;
 mod key;

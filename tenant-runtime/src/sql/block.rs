@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    access, column, comment_text, constraint, extension, external, function, heading, index, pgaudit, role, sequence, table,
+    access, column, comment_text, constraint, enum_type, extension, external, function, heading, index, pgaudit, role,
+    sequence, table,
 };
 use crate::{
     diff::SchemaObject,
@@ -139,8 +140,8 @@ fn statement(plan: &Plan, action: &Action) -> String {
         Action::Backfill { table, column, with: Fill::TenantOfParent(key), has_triggers } => {
             column::fill_tenant(table, column, key, *has_triggers)
         }
-        Action::Relabel { table, column, labels, has_triggers, .. } => {
-            column::relabel(table, column, labels, *has_triggers)
+        Action::Relabel { table, column, array, labels, has_triggers, .. } => {
+            column::relabel(table, column, *array, labels, *has_triggers)
         }
         Action::Unfill { table, column, .. } => column::unfill(table, column),
     }
@@ -159,6 +160,7 @@ fn add(item: &SchemaObject) -> String {
         SchemaObject::Extension { name, schema } => extension::create(name, schema),
         SchemaObject::Schema { name, owner } => role::create_schema(owner, name),
         SchemaObject::Defaults { types, .. } => role::lock_defaults(*types),
+        SchemaObject::Enum { name, ty, .. } => enum_type::create(name, ty),
         SchemaObject::Sequence { name, .. } => sequence::create(name),
         SchemaObject::Function { name, function, .. } => function::create(name, function),
         SchemaObject::Execute { name, arguments, role, .. } => function::allow(name, arguments, role),
@@ -185,6 +187,7 @@ fn drop(item: &SchemaObject) -> String {
         SchemaObject::Extension { name, .. } => extension::keep(name),
         SchemaObject::Schema { name, .. } => role::drop_schema(name),
         SchemaObject::Defaults { types, .. } => role::unlock_defaults(*types),
+        SchemaObject::Enum { name, .. } => enum_type::drop(name),
         SchemaObject::Sequence { name, .. } => sequence::drop(name),
         SchemaObject::Function { name, function, .. } => function::drop(name, function),
         SchemaObject::Execute { name, arguments, role, .. } => function::forbid(name, arguments, role),
@@ -207,6 +210,7 @@ fn alter(before: &SchemaObject, after: &SchemaObject) -> String {
         }
         (SchemaObject::Timeouts { .. }, SchemaObject::Timeouts { .. }) => role::set_timeouts([after].into_iter()),
         (SchemaObject::Pgaudit { .. }, SchemaObject::Pgaudit { classes }) => pgaudit::set(classes),
+        (SchemaObject::Enum { ty: old, .. }, SchemaObject::Enum { name, ty, .. }) => enum_type::alter(name, old, ty),
         (SchemaObject::ExtensionSchema { users: old, .. }, SchemaObject::ExtensionSchema { name, users }) => {
             extension::change_users(name, old, users)
         }

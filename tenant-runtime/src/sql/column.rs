@@ -145,6 +145,7 @@ fn set_not_null(table: &QualifiedName, column: &Column) -> String {
 pub(super) fn relabel(
     table: &QualifiedName,
     column: &Ident,
+    array: bool,
     labels: &BTreeMap<String, String>,
     has_triggers: bool,
 ) -> String {
@@ -155,7 +156,15 @@ pub(super) fn relabel(
     let when = |(old, new): (&String, &String)| format!("\n        WHEN {} THEN {}", literal(old), literal(new));
     let whens: String = labels.iter().map(when).collect();
     let old = labels.keys().map(|old| literal(old)).collect::<Vec<_>>().join(", ");
-    let update = format!("UPDATE {quoted} SET {name} = CASE {name}{whens} END\n    WHERE {name} IN ({old});\n");
+    let update = match array {
+        true => format!(
+            "UPDATE {quoted} SET {name} = ARRAY(\n    \
+                 SELECT CASE label{whens}\n        ELSE label END\n    \
+                 FROM unnest({name}) WITH ORDINALITY AS element (label, place) ORDER BY place\n\
+             ) WHERE {name} && ARRAY[{old}];\n"
+        ),
+        false => format!("UPDATE {quoted} SET {name} = CASE {name}{whens} END\n    WHERE {name} IN ({old});\n"),
+    };
     update_all_rows(&[&quoted], update, has_triggers)
 }
 

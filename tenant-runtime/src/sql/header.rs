@@ -16,6 +16,7 @@ const LISTED: usize = 30;
 pub(super) fn description(plan: &Plan, stage: Stage) -> String {
     let words = plan.description();
     match stage {
+        Stage::Labels => format!("{words}_labels"),
         Stage::Main => words,
         Stage::Index => format!("{words}_index"),
         Stage::Attach => format!("{words}_keys"),
@@ -97,6 +98,12 @@ fn subject(plan: &Plan, stage: Stage, direction: Direction, actions: &[Action]) 
         (Stage::Main, Direction::Down) => {
             format!("-- Reverts the up file with the same number, which changes the database of {product}.\n")
         }
+        (Stage::Labels, Direction::Up) => {
+            "-- Adds labels to enum types. The following migrations can use them: PostgreSQL does not allow this in the same\n\
+             -- transaction.\n"
+                .to_owned()
+        }
+        (Stage::Labels, Direction::Down) => "-- Keeps the labels of enum types.\n".to_owned(),
         (Stage::Index, Direction::Up) => "-- Builds an index without blocking reads and writes.\n".to_owned(),
         (Stage::Index, Direction::Down) => {
             "-- Drops the index, unless it was dropped together with its constraint.\n".to_owned()
@@ -127,6 +134,16 @@ fn marker(plan: &Plan, actions: &[Action]) -> String {
     };
     if let Some(Action::Add(item)) = actions.iter().find(is_empty) {
         let why = format!("{item} is NOT NULL, and its values cannot be restored.");
+        return format!("{CANNOT_BE_UNDONE}{}\n", comment_text(&why));
+    }
+    let loses_labels = |action: &&Action| match action {
+        Action::Alter { before: SchemaObject::Enum { ty: before, .. }, after: SchemaObject::Enum { ty, .. } } => {
+            before.labels.len() > ty.labels.len()
+        }
+        _ => false,
+    };
+    if let Some(Action::Alter { after, .. }) = actions.iter().find(loses_labels) {
+        let why = format!("PostgreSQL cannot remove labels from the {after}; unused labels are harmless.");
         return format!("{CANNOT_BE_UNDONE}{}\n", comment_text(&why));
     }
     let lost: Vec<_> = actions.iter().filter_map(|action| plan.loss(action)).map(|loss| loss.name).collect();

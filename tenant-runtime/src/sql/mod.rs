@@ -4,6 +4,7 @@ mod access;
 mod block;
 mod column;
 mod constraint;
+mod enum_type;
 mod extension;
 mod external;
 mod function;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    access, column as column_sql, columns, constraint as constraints, extension as extensions, function as functions, index as indexes,
-    migrations, role, sequence as sequences, table as tables,
+    access, column as column_sql, columns, constraint as constraints, extension as extensions, function as functions,
+    index as indexes, migrations, role, sequence as sequences, table as tables,
 };
 pub(crate) use super::{
     column::clause as column_clause,
+    enum_type::create as enum_type,
     pgaudit::SETTING as PGAUDIT,
     role::{mark as role_mark, timeout_settings},
     sequence::{CACHE as SEQUENCE_CACHE, options as sequence_options},
@@ -62,6 +63,7 @@ pub(crate) fn schema(whole: &Schema, name: &str) -> String {
     without.schemas.retain(|schema| schema.as_str() != name);
     without.tables.retain(|table, _| table.schema.as_str() != name);
     without.functions.retain(|function, _| function.schema.as_str() != name);
+    without.enums.retain(|name_of_type, _| name_of_type.schema.as_str() != name);
     without.sequences.retain(|sequence| sequence.schema.as_str() != name);
     migration(&without, whole)
 }

@@ -17,7 +17,7 @@ use crate::{
     ident::{Ident, literal, quoted},
     matrix::may,
     model::{
-        def::{MembershipDef, ScopeDef, SqlType, TableDef, TableName},
+        def::{MembershipDef, ScopeDef, TableDef, TableName},
         names,
         schema::{Command, Function},
     },
@@ -339,7 +339,7 @@ impl Runner<'_> {
         let managers = self.principals.members(0).filter(|(_, role)| includes(role, manager));
         let (person, own) = managers.max_by_key(|(person, _)| person.roles.len() == 1)?;
         let role_type = def.columns.iter().find(|column| column.name == columns.role)?.ty;
-        let is_label = |role: &str| !matches!(role_type, SqlType::Labels(labels) if !labels.labels.contains(&role));
+        let is_label = |role: &str| role_type.labels().is_none_or(|labels| labels.labels.contains(&role));
         let mut roles = self.tenancy.roles.iter().map(|role| role.name);
         let mut roles = roles.by_ref().filter(|role| includes(own, role) && is_label(role));
         let first = roles.next()?;

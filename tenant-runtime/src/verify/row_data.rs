@@ -19,7 +19,7 @@ use crate::{
     error::server_error,
     ident::{literal, quoted},
     model::{
-        def::{ScopeDef, SqlType, TableDef, TableName},
+        def::{ScopeDef, TableDef, TableName},
         schema::{Schema, Table},
     },
 };
@@ -151,7 +151,7 @@ impl<'a> RowFactory<'a> {
         let base = self.of_tenant(def, tenant);
         let labels = def.visibility.and_then(|name| {
             let column = def.columns.iter().find(|column| column.name == name)?;
-            let SqlType::Labels(labels) = column.ty else { return None };
+            let labels = column.ty.labels()?;
             let other = labels.labels.iter().copied().find(|label| *label != "team");
             Some(["team"].into_iter().chain(other).map(|label| (name, label)).collect::<Vec<_>>())
         });
@@ -322,6 +322,7 @@ pub(super) fn is_row_of(def: &TableDef, row: &Row, alias: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::def::SqlType;
     use crate::model::def::{ColumnDef, ReferenceDef, TenancyDef};
 
     static TENANCY: TenancyDef = TenancyDef::blank();

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     ident::literal,
-    model::def::{ColumnDef, SqlType, TableDef},
+    model::def::{ColumnDef, TableDef},
 };
 
 impl RowFactory<'_> {
@@ -31,7 +31,7 @@ impl RowFactory<'_> {
         {
             return Ok((vec![key], false));
         }
-        if let SqlType::Labels(labels) = column.ty {
+        if let Some(labels) = column.ty.labels() {
             return Ok((labels.labels.iter().map(|label| (*label).to_owned()).collect(), true));
         }
         let Some(live) = target.live.columns.get(column.name) else { return Ok((Vec::new(), false)) };

@@ -335,6 +335,7 @@ async fn impossible(code: &str, major: u32, admin: &mut PgConnection) -> Option<
         "TA210" if major >= 16 => Some("since PostgreSQL 16 CREATEROLE gives no access to other roles"),
         "TA232" => Some("the test's administrator is a superuser and sees every setting"),
         "TA127" => Some("the example declares no extension; `column_types::functions` tests it"),
+        "TA128" => Some("the example declares no enum type; `native_enums` tests it"),
         "TA233" => Some("the example has no signed contexts; `signed_context::bound_logins` tests it"),
         "TA213" if ask(admin, dblink).await == "0" => Some("the server has no dblink to install"),
         _ => None,

@@ -3,8 +3,8 @@
 use tenant_runtime::{
     analyze::check,
     model::def::{
-        CheckDef, ColumnDef, ExtensionDef, IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, LabelsDef, OnDelete, RuleDef, SqlType,
-        SystemAccessDef, TableDef, TenancyDef, UniqueScope,
+        CheckDef, ColumnDef, EnumDef, ExtensionDef, IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, LabelsDef,
+        OnDelete, RuleDef, SqlType, SystemAccessDef, TableDef, TenancyDef, UniqueScope,
     },
 };
 
@@ -211,6 +211,10 @@ fn extension_cases() -> Vec<Case> {
             "extension declared twice, and without a name",
             declared(&[("citext", "ext"), ("citext", "ext"), ("", "ext")]),
         ),
+        ("two enums with one type name, which is also that of a table", {
+            let of = |labels| SqlType::Enum(EnumDef { name: "tasks", labels: LabelsDef::of(labels) });
+            vec![projects(), tasks([column("state", of(&["a"])), column("level", of(&["b"]))])]
+        }),
         ("type of an extension that is not declared", typed("public.citext")),
         ("array of a type of an extension that is not declared", typed("\"Ext\".ltree[]")),
     ]

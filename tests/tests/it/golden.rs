@@ -47,6 +47,7 @@ cases! {
     unique_and_index_options: Organization Domain;
     exclusion_constraints: Booking;
     extensions: Book;
+    native_enums: Shop Person ShopMember Order;
     signed_context: Shop Person Employment Offer Change Item Label Supplier;
 }
 

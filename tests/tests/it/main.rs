@@ -48,6 +48,7 @@ mod migration_files;
 mod migration_golden;
 mod migration_session;
 mod migrations_dir;
+mod native_enums;
 mod one_message;
 mod openings;
 mod pg_facts;

@@ -97,6 +97,10 @@ cases! {
     index_options: Note => Note;
     check_constraints: Event => Event;
     extensions: Paper => Paper;
+    native_labels: Note => Note;
+    text_to_native: Note => Note;
+    native_refused: Note => Note;
+    label_arrays: Note => Note;
     sensitive_columns: Patient Reading => Patient Reading;
 }
 
@@ -221,7 +225,10 @@ async fn migrated_catalog_equals_fresh_catalog_and_revert_restores_it() {
         let at_last = catalog(&mut changed, &before).await;
         apply(&mut fresh, first(&after)).await;
         assert_same_facts(case.name, "up", &evolved, &catalog(&mut fresh, &after).await);
-        assert_same_facts(case.name, "down", &at_last, &at_first);
+        // Labels of enum types cannot be removed.
+        if !migrations.iter().any(|one| one.down.starts_with(sql::CANNOT_BE_UNDONE)) {
+            assert_same_facts(case.name, "down", &at_last, &at_first);
+        }
         // The roles are dropped, so that the next case begins without them.
         for (connection, schema) in [(&mut changed, &before), (&mut fresh, &after)] {
             apply(connection, down_files(schema)).await;

@@ -2,7 +2,7 @@
 #![deny(warnings)]
 
 use tenant_runtime::{
-    LabelsDef, PgColumn, SqlType, TenantEnum, TenantTable,
+    EnumDef, LabelsDef, PgColumn, SqlType, TenantEnum, TenantTable,
     roles::{Member, Viewer},
 };
 use uuid::Uuid;
@@ -36,6 +36,24 @@ pub struct Task {
     #[tenant(default = "'open'")]
     pub status: Status,
     pub before: Option<Status>,
+    pub all: Vec<Status>,
+    pub level: Level,
+    pub levels: Option<Vec<Level>>,
+}
+
+/// A type of PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, TenantEnum)]
+#[tenant(native)]
+pub enum Level {
+    Low,
+    High,
+}
+
+/// A type of PostgreSQL with another name.
+#[derive(Debug, Clone, Copy, PartialEq, TenantEnum)]
+#[tenant(native = "Kind of thing", rename_all = "kebab-case")]
+pub enum Kind {
+    OfWood,
 }
 
 fn main() {
@@ -50,6 +68,12 @@ fn main() {
     }
     let column = &Task::TABLE.columns[3];
     assert_eq!((column.ty, column.nullable), (SqlType::Labels(LabelsDef::of(&["open", "in_progress", "over & done"])), true));
-    let _ = NewTask { status: Some(Status::Done), before: Some(Status::Open) };
+    let level = EnumDef { name: "level", labels: LabelsDef::of(&["low", "high"]) };
+    assert_eq!((Task::TABLE.columns[5].ty, Task::TABLE.columns[6].ty), (SqlType::Enum(level), SqlType::Array(&SqlType::Enum(level))));
+    assert_eq!(<Kind as PgColumn>::SQL.name_in("app"), "app.\"Kind of thing\"");
+    let _ = Kind::OfWood;
+    let _ = Task::LEVEL.asc();
+    let _ = Task::LEVEL.gt(Level::Low) & Task::ALL.eq(vec![Status::Open]);
+    let _ = NewTask { status: Some(Status::Done), before: Some(Status::Open), all: vec![], level: Level::High, levels: None };
     let _ = TaskChanges { before: Some(None), ..TaskChanges::default() };
 }

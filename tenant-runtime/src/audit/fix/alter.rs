@@ -102,7 +102,17 @@ impl FixWriter<'_> {
                 let owner = owner.map(|role| format!("ALTER SEQUENCE {} OWNER TO {role};\n", name.quoted()));
                 format!("{}{}", owner.unwrap_or_default(), part::sequence_options(&name.quoted()))
             }
-            Object::Database | Object::Rule(..) | Object::Type(_) => String::new(),
+            Object::Type(name) if properties.contains(&"owner") => {
+                let owner = self.schema.owner().map(|role| role.name.quoted().to_string()).unwrap_or_default();
+                format!("ALTER TYPE {} OWNER TO {owner};", name.quoted())
+            }
+            // PostgreSQL can neither remove nor reorder labels, and renames are not known here.
+            Object::Type(name) => format!(
+                "-- Add missing labels with ALTER TYPE {} ADD VALUE, and rename labels with RENAME VALUE.\n\
+                 -- PostgreSQL cannot remove a label: declare it, or create another type for the columns.",
+                name.quoted()
+            ),
+            Object::Database | Object::Rule(..) => String::new(),
         })
     }
 

@@ -69,6 +69,10 @@ impl FixWriter<'_> {
                 let found = schema.sequences.iter().find(|own| Name::from(*own) == *name);
                 found.map(|own| Self::run_as(function_owner, &part::sequence(own))).unwrap_or_default()
             }
+            Object::Type(name) => {
+                let found = schema.enums.iter().find(|(own, _)| Name::from(*own) == *name);
+                found.map(|(own, ty)| Self::run_as(owner, part::enum_type(own, ty).trim_end())).unwrap_or_default()
+            }
             Object::Extension(name) => {
                 let found = schema.extensions.iter().find(|(own, _)| own.as_str() == name);
                 found.map(|(own, home)| part::extension(schema, own, home)).unwrap_or_default()
@@ -93,7 +97,7 @@ impl FixWriter<'_> {
             // If a schema is missing, its tables are missing too.
             Object::Schema(name) => format!("{EMPTY}{}", part::schema(schema, name)),
             // A declaration never contains these objects.
-            Object::Database | Object::Rule(..) | Object::Type(_) => String::new(),
+            Object::Database | Object::Rule(..) => String::new(),
         }
     }
 

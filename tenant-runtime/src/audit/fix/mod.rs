@@ -72,6 +72,7 @@ impl FixWriter<'_> {
             Object::Database => (String::new(), format!("DATABASE {}", quoted(&self.database))),
             Object::Schema(name) => (String::new(), format!("SCHEMA {}", quoted(name))),
             Object::Sequence(name) => (String::new(), format!("SEQUENCE {}", name.quoted())),
+            Object::Type(name) => (String::new(), format!("TYPE {}", name.quoted())),
             Object::Function(name, arguments) => (String::new(), format!("ROUTINE {}", signature(name, arguments))),
             Object::Column(table, column) => (format!(" ({})", quoted(column)), table.quoted()),
             Object::Relation(name) => (String::new(), name.quoted()),

@@ -49,6 +49,10 @@ item AS (
         )), proowner, COALESCE(proacl, acldefault('f', proowner)), 'ours'
     FROM scope JOIN pg_proc ON pronamespace = scope.oid
     WHERE ours AND NOT EXISTS (SELECT FROM extension WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid)
+    UNION ALL
+    SELECT jsonb_build_object('type', jsonb_build_array(nspname, typname)), typowner,
+        COALESCE(typacl, acldefault('T', typowner)), 'ours'
+    FROM own_type
 ),
 privilege AS (
     SELECT item.object, item.kind, acl.privilege_type, acl.grantee,
@@ -68,7 +72,9 @@ WHERE ours
 UNION ALL
 SELECT jsonb_build_object(
     'object', jsonb_build_object('type', jsonb_build_array(nspname, typname)),
-    'state', jsonb_build_object('owner', pg_get_userbyid(typowner))
+    'state', jsonb_build_object('owner', pg_get_userbyid(typowner), 'labels', (
+        SELECT jsonb_agg(enumlabel ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = own_type.oid
+    ))
 )::text
 FROM own_type
 UNION ALL
