@@ -14,6 +14,12 @@ pub(crate) struct Place {
     r#type: Kind,
     #[tenant(references = "Place", on_delete = "set_null", index)]
     parent_id: Option<Uuid>,
+    #[tenant(references = "Place", on_update = "cascade", deferrable = "initially_deferred")]
+    twin_id: Uuid,
+    #[tenant(generated = "lower(name)", collate = "C")]
+    slug: String,
+    #[tenant(updated_at)]
+    changed_at: Time,
     #[tenant(skip)]
     cache: Cache,
 }
@@ -33,6 +39,7 @@ pub(crate) struct NewPlace {
     pub(crate) name: Option<String>,
     r#type: Kind,
     parent_id: Option<Uuid>,
+    twin_id: Uuid,
 }
 #[allow(unused_imports, unused_qualifications, reason = "written by a derive")]
 const _: () = {
@@ -112,6 +119,39 @@ const _: () = {
                             __column.index = true;
                             __column
                         },
+                        {
+                            let mut __column = __rt::column(
+                                "twin_id",
+                                <Uuid as __rt::Stored>::TYPE,
+                            );
+                            __column.references = ::core::option::Option::Some(
+                                __rt::reference::<Uuid, Place>(__rt::OnDelete::NoAction)
+                                    .on_update(__rt::OnUpdate::Cascade)
+                                    .deferral(__rt::Deferral::InitiallyDeferred),
+                            );
+                            __column
+                        },
+                        {
+                            let mut __column = __rt::column(
+                                "slug",
+                                <String as __rt::Stored>::TYPE,
+                            );
+                            __column.app_assigned = false;
+                            __column.generated = ::core::option::Option::Some(
+                                "lower(name)",
+                            );
+                            __column.collation = ::core::option::Option::Some("C");
+                            __column
+                        },
+                        {
+                            let mut __column = __rt::column(
+                                "changed_at",
+                                <Time as __rt::Stored>::TYPE,
+                            );
+                            __column.app_assigned = false;
+                            __column.updated_at = true;
+                            __column
+                        },
                     ]
                 },
                 indexes: &const {
@@ -144,7 +184,15 @@ const _: () = {
     }
     impl __rt::ColumnsAt<0> for Place {
         type Needs = __rt::Each<<Self as __rt::Select>::SelectRole>;
-        type Types = __rt::TypeList<Uuid, Option<String>, Kind, Option<Uuid>>;
+        type Types = __rt::TypeList<
+            Uuid,
+            Option<String>,
+            Kind,
+            Option<Uuid>,
+            Uuid,
+            String,
+            Time,
+        >;
     }
     #[automatically_derived]
     #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
@@ -159,6 +207,19 @@ const _: () = {
         const PARENT_ID: __rt::Column<Self, Option<Uuid>, __rt::DefaultAccess, Place> = __rt::named(
             "parent_id",
         );
+        const TWIN_ID: __rt::Column<Self, Uuid, __rt::DefaultAccess, Place> = __rt::named(
+            "twin_id",
+        );
+        const SLUG: __rt::Column<
+            Self,
+            String,
+            __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
+        > = __rt::named("slug");
+        const CHANGED_AT: __rt::Column<
+            Self,
+            Time,
+            __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
+        > = __rt::named("changed_at");
     }
     #[automatically_derived]
     impl __rt::Select for Place {
@@ -170,17 +231,26 @@ const _: () = {
                 ::core::option::Option::Some(__1),
                 ::core::option::Option::Some(__2),
                 ::core::option::Option::Some(__3),
+                ::core::option::Option::Some(__4),
+                ::core::option::Option::Some(__5),
+                ::core::option::Option::Some(__6),
             ) = (
                 <Self as __rt::StoredKey>::read(__row),
                 <Option<String> as __rt::ColumnCodecAs>::read(__row),
                 <Kind as __rt::Stored>::read(__row),
                 <Option<Uuid> as __rt::Stored>::read(__row),
+                <Uuid as __rt::Stored>::read(__row),
+                <String as __rt::Stored>::read(__row),
+                <Time as __rt::Stored>::read(__row),
             ) else { return __row.error() };
             ::core::result::Result::Ok(Self {
                 key: __0,
                 name: __1,
                 r#type: __2,
                 parent_id: __3,
+                twin_id: __4,
+                slug: __5,
+                changed_at: __6,
                 cache: <Cache as ::core::default::Default>::default(),
             })
         }
@@ -194,6 +264,7 @@ const _: () = {
             <Option<String> as __rt::ColumnCodecAs>::set(__values, "name", __row.name);
             <Kind as __rt::Stored>::set(__values, "kind", __row.r#type);
             <Option<Uuid> as __rt::Stored>::set(__values, "parent_id", __row.parent_id);
+            <Uuid as __rt::Stored>::set(__values, "twin_id", __row.twin_id);
         }
     }
     __rt::inventory::submit! {

@@ -50,6 +50,8 @@ pub(crate) enum ValueSource {
     GeneratedId,
     /// A primary key that the application sets.
     AppAssignedId,
+    /// A column that the database sets on INSERT and on UPDATE, and that no statement can set.
+    Computed,
     /// A column that the application sets and updates.
     Plain,
 }
@@ -214,6 +216,7 @@ fn assign_parts(fields: &mut [Field<'_>], attrs: &TableAttrs) {
             match Some(i) {
                 i if i == owner => ValueSource::Owner,
                 i if i == parent => ValueSource::Parent,
+                _ if field.attrs.computed().is_some() => ValueSource::Computed,
                 _ => ValueSource::Plain,
             }
         } else if composite || field.attrs.app_assigned.is_some() || field.attrs.references.is_some() {

@@ -6,7 +6,7 @@ use syn::{Attribute, Expr, ExprLit, Lit, LitInt, LitStr, Meta, Path};
 use crate::{
     diag::Diag,
     indexes::{IndexAttr, UniqueAttr},
-    item::{Item, OnDelete, WordList, set},
+    item::{Item, Variant, WordList, set},
 };
 
 /// The attributes of a struct.
@@ -185,11 +185,16 @@ pub(crate) struct FieldAttrs {
     pub(crate) renamed_from: Option<LitStr>,
     pub(crate) backfill: Option<LitStr>,
     pub(crate) default: Option<LitStr>,
+    pub(crate) generated: Option<LitStr>,
+    pub(crate) updated_at: Option<Ident>,
     pub(crate) references: Option<Path>,
-    pub(crate) on_delete: Option<(Ident, OnDelete)>,
+    pub(crate) on_delete: Option<(Ident, Variant)>,
+    pub(crate) on_update: Option<(Ident, Variant)>,
+    pub(crate) deferrable: Option<(Ident, Variant)>,
     pub(crate) unique: Option<UniqueAttr>,
     pub(crate) index: Option<Ident>,
     pub(crate) sql_type: Option<LitStr>,
+    pub(crate) collate: Option<LitStr>,
     pub(crate) check: Option<LitStr>,
     pub(crate) sensitive: Option<Ident>,
     pub(crate) select: Option<Path>,
@@ -198,6 +203,13 @@ pub(crate) struct FieldAttrs {
     pub(crate) skip: Option<Ident>,
     /// Every key that occurs, for the rule that `skip` cannot be combined with other keys.
     pub(crate) keys: Vec<Ident>,
+}
+
+impl FieldAttrs {
+    /// Returns the key with which the database sets the value, which no statement can set: `updated_at` or `generated`.
+    pub(crate) fn computed(&self) -> Option<&Ident> {
+        self.keys.iter().find(|key| *key == "updated_at" || *key == "generated")
+    }
 }
 
 /// Returns whether the role of a column is `none`, which denies the command to every role.

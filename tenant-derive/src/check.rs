@@ -10,7 +10,7 @@ use syn::LitStr;
 use crate::{
     access,
     ast::{Field, Table, ValueSource},
-    constants,
+    computed, constants,
     diag::Diag,
     index_checks, name, system_and_log,
 };
@@ -22,6 +22,7 @@ pub(crate) fn check<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Fie
     for field in &table.fields {
         skip(diag, field);
         app_assigned(diag, field);
+        computed::check(diag, table, field);
         reference(diag, field);
         texts(diag, field);
         serial(diag, field);
@@ -61,12 +62,17 @@ fn app_assigned(diag: &Diag, field: &Field<'_>) {
     }
 }
 
-/// Checks that `on_delete` occurs only with a reference: it is the action when the referenced row is deleted.
+/// Checks that the properties of a foreign key occur only with a reference.
 fn reference(diag: &Diag, field: &Field<'_>) {
-    if let (Some((key, _)), None) = (&field.attrs.on_delete, &field.attrs.references) {
+    let attrs = &field.attrs;
+    // An invalid reference is an error of its own.
+    if attrs.keys.iter().any(|key| key == "references") {
+        return;
+    }
+    for (key, _) in [&attrs.on_delete, &attrs.on_update, &attrs.deferrable].into_iter().flatten() {
         diag.error(
             key,
-            "`on_delete` requires `references`",
+            format_args!("`{key}` requires `references`"),
             "add `references = Project`, with the struct of the referenced table",
         );
     }
@@ -77,6 +83,8 @@ fn texts(diag: &Diag, field: &Field<'_>) {
     let attrs = &field.attrs;
     for (key, text) in [
         ("default", &attrs.default),
+        ("generated", &attrs.generated),
+        ("collate", &attrs.collate),
         ("sql_type", &attrs.sql_type),
         ("check", &attrs.check),
         ("backfill", &attrs.backfill),

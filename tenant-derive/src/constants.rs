@@ -72,9 +72,11 @@ fn access(field: &Field<'_>, index: usize) -> TokenStream {
     let (insert, update) = match field.part {
         ValueSource::Plain => (own(&field.attrs.insert), own(&field.attrs.update)),
         ValueSource::AppAssignedId | ValueSource::Parent => (own(&field.attrs.insert), fixed()),
-        ValueSource::Tenant | ValueSource::Owner | ValueSource::GeneratedId | ValueSource::Skipped => {
-            (fixed(), fixed())
-        }
+        ValueSource::Tenant
+        | ValueSource::Owner
+        | ValueSource::GeneratedId
+        | ValueSource::Computed
+        | ValueSource::Skipped => (fixed(), fixed()),
     };
     let roles = [read, insert, update];
     let parent = field.attrs.references.as_ref().map(|parent| quote!(, #parent));
@@ -94,7 +96,8 @@ fn keys(table: &Table<'_>) -> BTreeMap<Ident, Vec<String>> {
     if table.insert_kind() != Some(InsertKind::Insert) || !table.is_changed() {
         return keys;
     }
-    // An upsert finds the row by the tenant column and these columns. On the tenants table, it would find every tenant.
+    // An upsert finds the row by the tenant column and the given values of these columns, so no key contains a column that the
+    // database computes. On the tenants table, it would find every tenant.
     let is_unique = |field: &&Field<'_>| {
         let in_tenant = field.attrs.unique.as_ref().is_some_and(|unique| unique.global.is_none());
         in_tenant && !table.is_root() || field.part == ValueSource::AppAssignedId
@@ -105,7 +108,9 @@ fn keys(table: &Table<'_>) -> BTreeMap<Ident, Vec<String>> {
         let named = |ident: &Ident| table.columns().find(|field| ident.unraw() == field.name());
         list.into_iter().filter_map(named).filter(|field| field.part != ValueSource::Tenant).collect::<Vec<_>>()
     });
-    for fields in single.map(|field| vec![field]).chain(lists).filter(|fields| !fields.is_empty()) {
+    let is_given =
+        |fields: &Vec<&Field<'_>>| !fields.is_empty() && fields.iter().all(|field| field.part != ValueSource::Computed);
+    for fields in single.map(|field| vec![field]).chain(lists).filter(is_given) {
         let names = fields.iter().map(|field| field.name().to_uppercase()).collect::<Vec<_>>().join("_AND_");
         keys.insert(format_ident!("BY_{names}"), fields.iter().map(|field| field.column()).collect());
     }

@@ -234,17 +234,31 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
         ValueSource::GeneratedId if attrs.default.is_none() => {
             set.push(quote_spanned!(ty.span()=> app_assigned = __rt::generated::<#ty>()));
         }
-        ValueSource::GeneratedId | ValueSource::Tenant | ValueSource::Owner => set.push(quote!(app_assigned = false)),
+        ValueSource::GeneratedId | ValueSource::Tenant | ValueSource::Owner | ValueSource::Computed => {
+            set.push(quote!(app_assigned = false));
+        }
         ValueSource::AppAssignedId | ValueSource::Plain | ValueSource::Parent | ValueSource::Skipped => {}
     }
     if let Some(path) = &attrs.references {
-        let action = Ident::new(attrs.on_delete.as_ref().map_or("NoAction", |(_, action)| action), Span::call_site());
+        let variant = |name: &str| Ident::new(name, Span::call_site());
+        let action = variant(attrs.on_delete.as_ref().map_or("NoAction", |(_, action)| action));
         let reference = quote_spanned!(path.span()=> __rt::reference::<#ty, #path>(__rt::OnDelete::#action));
+        let on_update = attrs.on_update.as_ref().map(|(_, action)| {
+            let action = variant(action);
+            quote!(.on_update(__rt::OnUpdate::#action))
+        });
+        let deferral = attrs.deferrable.as_ref().map(|(_, deferral)| {
+            let deferral = variant(deferral);
+            quote!(.deferral(__rt::Deferral::#deferral))
+        });
+        let reference = quote!(#reference #on_update #deferral);
         set.push(quote!(references = ::core::option::Option::Some(#reference)));
     }
     for (key, text) in [
         ("renamed_from", &attrs.renamed_from),
         ("default", &attrs.default),
+        ("generated", &attrs.generated),
+        ("collation", &attrs.collate),
         ("backfill", &attrs.backfill),
         ("check", &attrs.check),
     ] {
@@ -257,7 +271,7 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
         let scope = if unique.global.is_some() { quote!(Global) } else { quote!(Tenant) };
         set.push(quote!(unique = ::core::option::Option::Some(__rt::UniqueScope::#scope)));
     }
-    for (key, flag) in [("index", &attrs.index), ("sensitive", &attrs.sensitive)] {
+    for (key, flag) in [("index", &attrs.index), ("sensitive", &attrs.sensitive), ("updated_at", &attrs.updated_at)] {
         if flag.is_some() {
             let key = format_ident!("{key}");
             set.push(quote!(#key = true));

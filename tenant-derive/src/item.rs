@@ -18,10 +18,16 @@ pub(crate) struct WordList {
     pub(crate) words: Vec<Ident>,
 }
 
-/// The action when the referenced row is deleted: the name of a variant of the runtime's `OnDelete`.
-pub(crate) type OnDelete = &'static str;
+/// The name of a variant of one of the runtime's enums.
+pub(crate) type Variant = &'static str;
 
-const ON_DELETE: [(&str, OnDelete); 3] = [("cascade", "Cascade"), ("no_action", "NoAction"), ("set_null", "SetNull")];
+/// The actions when the referenced row is deleted, with the variants of `OnDelete`.
+const ON_DELETE: [(&str, Variant); 3] = [("cascade", "Cascade"), ("no_action", "NoAction"), ("set_null", "SetNull")];
+/// The actions when the referenced key changes, with the variants of `OnUpdate`.
+const ON_UPDATE: [(&str, Variant); 2] = [("cascade", "Cascade"), ("no_action", "NoAction")];
+/// The times when a deferrable foreign key is checked by default, with the variants of `Deferral`.
+const DEFERRABLE: [(&str, Variant); 2] =
+    [("initially_deferred", "InitiallyDeferred"), ("initially_immediate", "InitiallyImmediate")];
 
 /// Sets `slot` to the value of the item; a duplicate key is an error.
 pub(crate) fn set<T>(diag: &Diag, slot: &mut Option<T>, item: &Item, read: impl FnOnce(&Item, &Diag) -> Option<T>) {
@@ -163,7 +169,7 @@ impl Item {
             return Some(text.clone());
         }
         let given = match (self.given(), self.name().as_str()) {
-            (Some(given), "on_delete") => given.to_snake_case(),
+            (Some(given), "on_delete" | "on_update" | "deferrable") => given.to_snake_case(),
             (Some(given), _) if !given.contains('"') => given,
             _ => "…".to_owned(),
         };
@@ -207,14 +213,32 @@ impl Item {
     }
 
     /// Reads `on_delete = "cascade"`, `"no_action"` or `"set_null"`.
-    pub(crate) fn on_delete(&self, diag: &Diag) -> Option<(Ident, OnDelete)> {
+    pub(crate) fn on_delete(&self, diag: &Diag) -> Option<(Ident, Variant)> {
+        self.one_of(diag, "action", &ON_DELETE)
+    }
+
+    /// Reads `on_update = "cascade"` or `"no_action"`.
+    pub(crate) fn on_update(&self, diag: &Diag) -> Option<(Ident, Variant)> {
+        self.one_of(diag, "action", &ON_UPDATE)
+    }
+
+    /// Reads `deferrable`, which is initially immediate, or `deferrable = "initially_deferred"`.
+    pub(crate) fn deferrable(&self, diag: &Diag) -> Option<(Ident, Variant)> {
+        match self.value {
+            Value::None => Some((self.key.clone(), DEFERRABLE[1].1)),
+            _ => self.one_of(diag, "value", &DEFERRABLE),
+        }
+    }
+
+    /// Reads `key = "word"` with one of the given words, and returns its variant.
+    fn one_of(&self, diag: &Diag, what: &str, words: &[(&str, Variant)]) -> Option<(Ident, Variant)> {
         let text = self.text(diag)?;
-        let found = ON_DELETE.iter().find(|(name, _)| *name == text.value());
+        let found = words.iter().find(|(name, _)| *name == text.value());
         if found.is_none() {
-            let names = ON_DELETE.map(|(name, _)| name);
+            let names: Vec<_> = words.iter().map(|(name, _)| *name).collect();
             diag.error(
                 &text,
-                format_args!("invalid action `{}` for `on_delete`", text.value()),
+                format_args!("invalid {what} `{}` for `{}`", text.value(), self.name()),
                 suggestion(&text.value(), &names),
             );
         }

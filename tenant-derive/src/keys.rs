@@ -289,6 +289,18 @@ pub(crate) const FIELD: &[Key<FieldAttrs>] = &[
         "The default as an SQL expression. The field is an `Option` in `New…`, and `None` uses the default."
     ),
     key!(
+        "generated",
+        "generated = \"lower(name)\"",
+        generated: Item::text,
+        "SQL expression on the row's other columns from which the database computes the value (`GENERATED ALWAYS AS (…) STORED`). The field is in neither `New…` nor `…Changes`."
+    ),
+    key!(
+        "updated_at",
+        "updated_at",
+        updated_at: Item::flag,
+        "The database sets the field to the time of the transaction on INSERT and on every UPDATE. The field is in neither `New…` nor `…Changes`."
+    ),
+    key!(
         "backfill",
         "backfill = \"lower(name)\"",
         backfill: Item::text,
@@ -307,6 +319,18 @@ pub(crate) const FIELD: &[Key<FieldAttrs>] = &[
         "The action when the referenced row is deleted: `no_action`, `cascade` or `set_null`. Default: `no_action`. Requires `references`."
     ),
     key!(
+        "on_update",
+        "on_update = \"cascade\"",
+        on_update: Item::on_update,
+        "The action when the referenced key changes, which only administrators and migrations can do: `no_action` or `cascade`. Default: `no_action`. Requires `references`."
+    ),
+    key!(
+        "deferrable",
+        "deferrable",
+        deferrable: Item::deferrable,
+        "A transaction can postpone the check of the foreign key to its end (`SET CONSTRAINTS`); with `deferrable = \"initially_deferred\"` it is postponed by default. Requires `references`."
+    ),
+    key!(
         "unique",
         "unique",
         unique: UniqueAttr::read,
@@ -323,6 +347,12 @@ pub(crate) const FIELD: &[Key<FieldAttrs>] = &[
         "sql_type = \"public.citext\"",
         sql_type: Item::text,
         "The column type. Default: the type that the field's type maps to."
+    ),
+    key!(
+        "collate",
+        "collate = \"C\"",
+        collate: Item::text,
+        "The collation of a text column, with its schema if it is not in `pg_catalog`: `collate = \"app.by_name\"`. Default: the collation of the type, usually that of the database."
     ),
     key!(
         "check",

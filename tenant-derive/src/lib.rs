@@ -15,6 +15,7 @@ mod access;
 mod ast;
 mod attr;
 mod check;
+mod computed;
 mod constants;
 mod declare;
 mod diag;

@@ -327,7 +327,7 @@ pub(crate) fn is_covered(def: &TableDef, column: &ColumnDef, command: Command) -
     match command {
         Command::Select => true,
         Command::Insert => is_set || is_owner || column.app_assigned,
-        Command::Update => !is_fixed && !is_owner && !column.id,
+        Command::Update => !is_fixed && !is_owner && !column.id && !column.is_computed(),
         Command::Delete => false,
     }
 }

@@ -168,7 +168,7 @@ fn plain(name: &'static str, ty: SqlType, nullable: bool) -> ColumnDef {
 
 fn reference(name: &'static str, table: TableName, on_delete: OnDelete) -> ColumnDef {
     let nullable = on_delete == OnDelete::SetNull;
-    let references = Some(ReferenceDef { table, on_delete });
+    let references = Some(ReferenceDef::new(table, on_delete));
     ColumnDef { references, ..plain(name, SqlType::Uuid, nullable) }
 }
 

@@ -87,7 +87,7 @@ fn table(number: usize) -> &'static TableDef {
         ColumnDef { id: true, app_assigned: false, ..plain("id", SqlType::Uuid, false) },
         ColumnDef { app_assigned: false, ..plain("organization_id", SqlType::Uuid, false) },
         ColumnDef {
-            references: Some(ReferenceDef { table: project, on_delete: OnDelete::Cascade }),
+            references: Some(ReferenceDef::new(project, OnDelete::Cascade)),
             ..plain("project_id", SqlType::Uuid, false)
         },
         ColumnDef { unique: true, ..plain("name", SqlType::Text, false) },

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlparser::ast::Expr;
 
 use super::{
-    Known, expression_columns, extensions,
+    Known, collation, computed_column, expression_columns, extensions,
     finding::{Findings, field_place, place},
     id_columns, ident, list, row_id,
     sql_expr::{self, Parsed},
@@ -56,10 +56,14 @@ pub(super) fn columns(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings
                     .ok()?,
                 ty => Expression::trusted(ty.name_in(def.tenancy.schema)),
             };
-            let default = default(def, column, tenancy, &place, findings);
+            let default = match column.is_computed() {
+                true => computed_column::value(def, column, &place, findings),
+                false => default(def, column, tenancy, &place, findings),
+            };
+            let collation = collation::collation(def, column, &place, findings);
             check_sensitive(def, column, &place, findings);
             let (comment, nullable, sensitive) = (column.doc.trim().to_owned(), column.nullable, column.sensitive);
-            Some(Column { name, comment, ty, nullable, default, sensitive })
+            Some(Column { name, comment, ty, collation, nullable, default, sensitive })
         })
         .collect();
     (columns.len() == def.columns.len()).then_some(columns)

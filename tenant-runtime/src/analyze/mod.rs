@@ -5,7 +5,9 @@
 mod auth_functions;
 mod change_log;
 mod check_constraints;
+mod collation;
 mod column;
+mod computed_column;
 mod cross_tenant;
 mod enums;
 pub(crate) mod expression_columns;
@@ -44,7 +46,7 @@ use crate::{
     model::{
         def::{ColumnDef, ReferenceDef, RuleDef, ScopeDef, TableDef, TableName, TenancyDef},
         migration_hints::MigrationHints,
-        schema::{Expression, QualifiedName, Schema, Scope, Table},
+        schema::{Expression, Function, QualifiedName, Schema, Scope, Table},
     },
     registry::Models,
 };
@@ -94,6 +96,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
     policy_recursion::check(&known, membership.as_ref(), &mut findings);
     let mut functions =
         functions::functions(membership.as_ref(), log.as_ref(), &known, &mut tenancy, &mut tables, &mut findings);
+    let reads_settings = functions.values().any(Function::is_security_definer);
     let sequences = signed_context::sequences(&tenancy);
     let extensions = extensions::extensions(&tenancy, &tables, &mut functions, &mut findings);
     key::add_tenant_keys(&mut tables);
@@ -116,7 +119,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         schemas,
         extensions,
         enums,
-        context_settings: context_settings(tenancy.def, !functions.is_empty()),
+        context_settings: context_settings(tenancy.def, reads_settings),
         functions,
         sequences,
         tables: tables.into_iter().map(|(name, table)| (name, Arc::new(table))).collect(),
@@ -126,9 +129,9 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
 }
 
 /// The settings that policies and functions read.
-fn context_settings(tenancy: &TenancyDef, has_functions: bool) -> Vec<String> {
+fn context_settings(tenancy: &TenancyDef, functions_read_settings: bool) -> Vec<String> {
     let mut settings = vec![tenancy.tenant_setting.to_owned(), tenancy.user_setting.to_owned()];
-    if has_functions {
+    if functions_read_settings {
         // The functions read the transaction's role and the record of a cross-tenant job from settings.
         settings.extend([tenancy.access_setting(), "role".to_owned()]);
     }
@@ -293,6 +296,7 @@ fn table(
             .and_then(|membership| membership.trigger(tenancy))
             .into_iter()
             .chain(log.and_then(|log| log.trigger(def, name, &rows, tenancy, findings)))
+            .chain(computed_column::triggers(def, tenancy))
             .collect(),
         partitions: key::partitions(def, tenant, findings),
     })

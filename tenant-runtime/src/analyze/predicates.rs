@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Known, column_ident, cross_tenant,
+    Known, column_ident, computed_column, cross_tenant,
     finding::{Finding, Findings, Severity, field_place, place},
     membership::Membership,
     policy_condition::{self, Condition as Rule},
@@ -407,7 +407,12 @@ fn stays_visible(def: &TableDef, conditions: &[(&RuleDef, Rule)], findings: &mut
         return;
     }
     let own = |table: &Option<String>| table.as_deref().is_none_or(|table| table == def.name.table);
-    let is_named = |column: &ColumnDef| condition.columns.iter().any(|(table, name)| own(table) && name == column.name);
+    let is_read = |name: &str| condition.columns.iter().any(|(table, column)| own(table) && column == name);
+    // An update changes the generated columns that read the changed column.
+    let is_named = |column: &ColumnDef| {
+        let is_computed_from = |other: &ColumnDef| is_read(other.name) && computed_column::reads(other, column);
+        is_read(column.name) || def.columns.iter().any(is_computed_from)
+    };
     for column in def.columns.iter().filter(|column| is_named(column) && def.is_changed(column)) {
         let role = column.update.unwrap_or(updater);
         let finding = Finding {

@@ -59,6 +59,12 @@ fn foreign_key(
             "give both fields the same type".into(),
         ));
     }
+    if target_id.collation != column.collation {
+        return Err((
+            format!("`{}` does not have the collation of the primary key of `{}`", column.name, target.rust_name),
+            "give both fields the same `collate`: PostgreSQL cannot compare texts of different collations".into(),
+        ));
+    }
     let (columns, target_columns) = key_columns(tenant, column, target, target_id)?;
     let on_delete = match reference.on_delete {
         OnDelete::NoAction => ForeignKeyAction::NoAction,
@@ -81,6 +87,8 @@ fn foreign_key(
         target: QualifiedName::clone(target_name),
         target_columns: idents(&target_columns),
         on_delete,
+        on_update: reference.on_update,
+        deferral: reference.deferral,
     })
 }
 

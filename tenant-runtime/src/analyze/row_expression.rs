@@ -1,4 +1,4 @@
-//! Parses the SQL expressions that PostgreSQL evaluates on single rows: those of check constraints and of indexes.
+//! Parses the SQL expressions that PostgreSQL evaluates on single rows: those of check constraints, of generated columns and of indexes.
 
 use sqlparser::ast::Expr;
 
@@ -50,6 +50,15 @@ impl Use {
         help: "write a single SQL expression on the row's columns, such as `lower(name)`",
         help_query: "write an expression on the row's columns",
         help_caller: "remove `caller()`: the index contains the rows of all users",
+    };
+    /// The expression of a generated column.
+    pub(super) const GENERATED: Self = Self {
+        attribute: "generated",
+        object: "a generated column",
+        help: "write a single SQL expression on the row's other columns, such as `lower(name)`",
+        help_query: "write an expression on the row's other columns; for values of other rows write a trigger in a hand-written \
+                     migration, or a query in the app",
+        help_caller: "use `owner = \"…\"` on the struct for a column that holds the ID of the user",
     };
 }
 

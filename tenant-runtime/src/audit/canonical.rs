@@ -149,12 +149,20 @@ fn pieces(name: &QualifiedName, table: &Table, scratch: &str) -> Vec<(Object, St
     // `app.notes.title` is the row of the table in `app`, and not of the temporary table.
     let scratch_name = QualifiedName { schema: Ident::derived(["pg_temp"]), table: name.table.clone() };
     let of_scratch = |sql: &Expression| row_reference::in_schema(sql, name, "pg_temp");
-    for column in &table.columns {
+    for column in table.columns.iter().filter(|column| column.generated().is_none()) {
         let object = Object::Column(own.clone(), column.name.to_string());
         let quoted = column.name.quoted();
-        pieces.push((object.clone(), alter(format!("ADD COLUMN {quoted} {}", column.ty))));
+        pieces.push((object.clone(), alter(format!("ADD COLUMN {quoted} {}", column.sql_type()))));
         if let Some(ColumnDefault::Expression(default)) = &column.default {
             pieces.push((object, alter(format!("ALTER COLUMN {quoted} SET DEFAULT ({default})"))));
+        }
+    }
+    // After the columns that they read.
+    for column in &table.columns {
+        if let Some(expression) = column.generated() {
+            let object = Object::Column(own.clone(), column.name.to_string());
+            let (name, ty, expression) = (column.name.quoted(), column.sql_type(), of_scratch(expression));
+            pieces.push((object, alter(format!("ADD COLUMN {name} {ty} GENERATED ALWAYS AS ({expression}) STORED"))));
         }
     }
     for check in &table.checks {
@@ -203,7 +211,7 @@ async fn attempt(transaction: &mut PgConnection, sql: String) -> Result<Result<(
 /// Returns the types of a function's arguments and results.
 fn types_of(function: &Function) -> Vec<&Expression> {
     let returns = match &function.returns {
-        Returns::Void | Returns::Trigger => Vec::new(),
+        Returns::Void | Returns::Trigger | Returns::NewRow => Vec::new(),
         Returns::Value(ty) => vec![ty],
         Returns::Rows(columns) => columns.iter().map(|(_, ty)| ty).collect(),
     };

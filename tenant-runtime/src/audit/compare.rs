@@ -272,6 +272,8 @@ fn letter(name: &str, value: &str) -> Option<&'static str> {
         ("match", "s") => "SIMPLE",
         ("identity", "a") => "ALWAYS",
         ("identity", "d") => "BY DEFAULT",
+        ("generated", "s") => "STORED",
+        ("generated", "v") => "VIRTUAL",
         ("enabled", "A") => "ENABLE ALWAYS",
         ("enabled", "D") => "DISABLE",
         ("enabled", "O") => "ENABLE",

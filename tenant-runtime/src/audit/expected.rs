@@ -11,8 +11,8 @@ use crate::{
     model::{
         column_property::ColumnProperty,
         schema::{
-            Column, ForeignKey, ForeignKeyAction, Function, Index, IndexKind, Key, Policy, QualifiedName, Returns,
-            Role, RoleKind, Schema, Table, TriggerKind, Volatility,
+            Column, Deferral, ForeignKey, ForeignKeyAction, Function, Index, IndexKind, Key, OnUpdate, Policy,
+            QualifiedName, Returns, Role, RoleKind, Schema, Table, TriggerKind, Volatility,
         },
     },
     sql::part::{PGAUDIT, SEQUENCE_CACHE, timeout_settings},
@@ -55,7 +55,7 @@ impl Catalog {
 }
 
 /// The properties that are types or expressions.
-const EXPRESSIONS: [&str; 5] = ["type", "default", "condition", "using", "check"];
+const EXPRESSIONS: [&str; 6] = ["type", "collation", "default", "condition", "using", "check"];
 
 impl Catalog {
     /// Removes expressions that the server rejected, which are reported separately.
@@ -204,7 +204,7 @@ impl Facts<'_> {
         let ty = |ty| self.canonical.ty(ty);
         let returns = match &function.returns {
             Returns::Void => json!("void"),
-            Returns::Trigger => json!("trigger"),
+            Returns::Trigger | Returns::NewRow => json!("trigger"),
             Returns::Value(value) => json!(ty(value)),
             Returns::Rows(columns) => {
                 columns.iter().map(|(name, column)| json!(["t", name.as_str(), ty(column)])).collect()
@@ -220,7 +220,7 @@ impl Facts<'_> {
         let settings = function.settings().into_iter().map(|(name, value)| format!("{name}={value}"));
         let properties = json!({
             "kind": "function", "owner": schema.function_owner().map(|role| role.name.as_str()), "language": "plpgsql",
-            "arguments": names, "returns": returns, "security_definer": true, "leakproof": false,
+            "arguments": names, "returns": returns, "security_definer": function.is_security_definer(), "leakproof": false,
             "volatility": volatility, "parallel": parallel, "strict": false, "defaults": 0, "support": null,
             "settings": settings.collect::<Vec<_>>(), "body": function.body.trim(),
             "comment": comment(&function.comment),
@@ -274,10 +274,13 @@ impl Facts<'_> {
         }
         for trigger in &table.triggers {
             const ROW: i32 = 1;
+            const BEFORE: i32 = 2;
+            const UPDATE: i32 = 16;
             const INSERT: i32 = 4;
             const DELETE_OR_UPDATE: i32 = 8 + 16;
             let (events, at_commit, arguments) = match &trigger.kind {
                 TriggerKind::AtCommit => (ROW + DELETE_OR_UPDATE, true, &[][..]),
+                TriggerKind::BeforeUpdate => (ROW + BEFORE + UPDATE, false, &[][..]),
                 TriggerKind::EachChange { arguments } => (ROW + INSERT + DELETE_OR_UPDATE, false, arguments.as_slice()),
             };
             let properties = json!({
@@ -299,10 +302,15 @@ impl Facts<'_> {
 
     fn column(&mut self, table: &Name, column: &Column) {
         let object = Object::Column(table.clone(), column.name.to_string());
-        let mut properties = json!({ "generated": null, "collation": null });
+        let mut properties = json!({});
         for property in ColumnProperty::ALL {
             match property {
-                ColumnProperty::Type => properties["type"] = json!(self.canonical.text(&object, "type")),
+                ColumnProperty::Type => {
+                    properties["type"] = json!(self.canonical.text(&object, "type"));
+                    let collation = self.canonical.text(&object, "collation");
+                    let collation = collation.and_then(|text| serde_json::from_str::<Value>(text).ok());
+                    properties["collation"] = json!(collation);
+                }
                 ColumnProperty::Sensitive => {
                     properties["sensitive"] = json!(column.sensitive);
                     if column.sensitive {
@@ -312,6 +320,7 @@ impl Facts<'_> {
                 ColumnProperty::Default => {
                     properties["default"] = json!(self.canonical.text(&object, "default"));
                     properties["identity"] = json!(column.is_identity().then_some("a"));
+                    properties["generated"] = json!(column.generated().map(|_| "s"));
                 }
                 ColumnProperty::Comment => properties["comment"] = json!(comment(&column.comment)),
                 ColumnProperty::Nullable => properties["not_null"] = json!(!column.nullable),
@@ -343,7 +352,12 @@ impl Facts<'_> {
         let names = |columns: &[Ident]| columns.iter().map(ToString::to_string).collect::<Vec<_>>();
         let mut own = json!({
             "columns": names(&key.columns), "target": [key.target.schema.as_str(), key.target.table.as_str()],
-            "target_columns": names(&key.target_columns), "on_update": "a", "match": "s",
+            "target_columns": names(&key.target_columns), "match": "s",
+            "on_update": match key.on_update {
+                OnUpdate::NoAction => "a",
+                OnUpdate::Cascade => "c",
+            },
+            "deferrable": key.deferral != Deferral::NotDeferrable, "deferred": key.deferral == Deferral::InitiallyDeferred,
         });
         let (action, set) = match &key.on_delete {
             ForeignKeyAction::NoAction => ("a", None),

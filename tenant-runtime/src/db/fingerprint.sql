@@ -26,8 +26,9 @@ fact (text, acl) AS (
     FROM relation JOIN pg_sequence ON seqrelid = relation.oid
     UNION ALL
     -- A statistics target of 0 marks a sensitive column.
-    SELECT format('column %s.%I %s %s %s %s %s %s', name, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
-        attgenerated, pg_get_expr(adbin, adrelid), COALESCE(attstattarget, -1) = 0), attacl
+    SELECT format('column %s.%I %s %s %s %s %s %s %s', name, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
+        attgenerated, pg_get_expr(adbin, adrelid), COALESCE(attstattarget, -1) = 0,
+        (SELECT format('%s.%I', collnamespace::regnamespace, collname) FROM pg_collation WHERE pg_collation.oid = attcollation)), attacl
     FROM relation
     JOIN pg_attribute ON attrelid = relation.oid AND attnum > 0 AND NOT attisdropped
     LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum

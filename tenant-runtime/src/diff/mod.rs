@@ -19,7 +19,7 @@ use crate::{
     ident::Ident,
     model::{
         column_property::ColumnProperty,
-        schema::{Function, Grant, QualifiedName, Schema, Table},
+        schema::{Deferral, ForeignKey, Function, Grant, QualifiedName, Schema, Table},
     },
 };
 
@@ -154,11 +154,13 @@ fn can_alter(before: &SchemaObject, after: &SchemaObject) -> bool {
         }
         // The migration only checks these roles and alters none.
         (SchemaObject::RequiredRoles { .. }, _) => false,
+        (SchemaObject::ForeignKey { key: before, .. }, SchemaObject::ForeignKey { key: after, .. }) => {
+            *before == ForeignKey { deferral: before.deferral, ..after.clone() }
+        }
         (
             SchemaObject::Key { .. }
             | SchemaObject::Index { .. }
             | SchemaObject::Check { .. }
-            | SchemaObject::ForeignKey { .. }
             | SchemaObject::Trigger { .. },
             _,
         ) => false,
@@ -272,6 +274,14 @@ impl fmt::Display for Change {
             } => {
                 let number = |count: &Option<u16>| count.map_or_else(|| "none".to_owned(), |count| count.to_string());
                 write!(f, "change the hash partitions of `{table}` from {} to {}", number(before), number(count))
+            }
+            Self::Alter { after: item @ SchemaObject::ForeignKey { key, .. }, .. } => {
+                let when = match key.deferral {
+                    Deferral::NotDeferrable => "not deferrable",
+                    Deferral::InitiallyImmediate => "deferrable",
+                    Deferral::InitiallyDeferred => "deferrable, initially deferred",
+                };
+                write!(f, "make {item} {when}")
             }
             Self::Alter { after: SchemaObject::Pgaudit { classes }, .. } => {
                 write!(f, "change `pgaudit.log` to `{classes}`")

@@ -14,7 +14,10 @@ use crate::{
     ident::Ident,
     model::{
         migration_hints::ColumnName,
-        schema::{ForeignKey, ForeignKeyAction, Index, Key, Policy, QualifiedName, Schema, Scope, Table},
+        schema::{
+            Column, ColumnDefault, ForeignKey, ForeignKeyAction, Index, Key, Policy, QualifiedName, Schema, Scope,
+            Table,
+        },
     },
 };
 
@@ -187,11 +190,12 @@ impl Renamed {
         self.restated = restated;
     }
 
-    /// Applies a rename to the expressions of policies, check constraints and indexes. PostgreSQL stores these
+    /// Applies a rename to the expressions of policies, check constraints, generated columns and indexes. PostgreSQL stores these
     /// expressions as parse trees, which follow a rename, but function bodies as text, which does not.
     fn rename_in_text(&mut self, to: NewName<'_>) {
         for (name, table) in &mut self.schema.tables {
             let checks = table.checks.iter().map(|check| &check.condition);
+            let checks = checks.chain(table.columns.iter().filter_map(Column::generated));
             let conditions = table.policies.iter().flat_map(Policy::conditions).map(|condition| &condition.sql);
             let indexes = table.indexes.iter().flat_map(Index::expressions);
             if !checks.chain(indexes).chain(conditions).any(|text| to.may_occur_in(text.as_str())) {
@@ -201,6 +205,13 @@ impl Renamed {
             let checks = table.checks.iter_mut().map(|check| &mut check.condition);
             for expression in checks.chain(table.indexes.iter_mut().flat_map(Index::expressions_mut)) {
                 if let Some(text) = renamed(expression.as_str(), name, to) {
+                    *expression = text;
+                }
+            }
+            for column in &mut table.columns {
+                if let Some(ColumnDefault::Generated(expression)) = &mut column.default
+                    && let Some(text) = renamed(expression.as_str(), name, to)
+                {
                     *expression = text;
                 }
             }

@@ -5,7 +5,7 @@ use super::{
     folder::{Folder, FolderError, Written},
 };
 use crate::{
-    model::schema::{ColumnDefault, QualifiedName, Schema, Scope, Table},
+    model::schema::{QualifiedName, Schema, Scope, Table},
     sql::CANNOT_BE_UNDONE,
 };
 
@@ -109,8 +109,8 @@ fn frame(name: &str, direction: Direction, owner: &str, table: Option<(&Qualifie
 
 /// Writes the frame of statements that change the rows of a table.
 fn data(quoted: &str, table: &Table, direction: Direction) -> String {
-    // The server assigns the values of identity columns.
-    let written = table.columns.iter().filter(|column| column.default != Some(ColumnDefault::Identity));
+    // The server assigns the values of identity columns and of generated columns.
+    let written = table.columns.iter().filter(|column| !column.is_identity() && column.generated().is_none());
     let columns: Vec<_> = written.map(|column| column.name.quoted().to_string()).collect();
     let first = columns.first().map(String::as_str).unwrap_or_default();
     let example = match (&table.scope, direction) {

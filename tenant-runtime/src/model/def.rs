@@ -4,7 +4,7 @@
 
 use super::{compare::same, names};
 pub use super::{
-    def_column::{ColumnDef, NO_ROLE, OnDelete, ReferenceDef},
+    def_column::{ColumnDef, Deferral, NO_ROLE, OnDelete, OnUpdate, ReferenceDef},
     def_index::{IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, UniqueScope},
     sql_type::{EnumDef, LabelsDef, SqlType},
     table_name::TableName,

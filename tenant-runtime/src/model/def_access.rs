@@ -55,17 +55,27 @@ impl TableDef {
         self.is_inserted(column) || self.is_tenant_column(column)
     }
 
-    /// Returns whether an UPDATE can change a column. An UPDATE can change neither the key nor the
-    /// columns that assign a row to its tenant and its owner.
-    pub(crate) fn is_changed(&self, column: &ColumnDef) -> bool {
+    /// Returns whether a column keeps its value for the lifetime of the row: the key, and the columns that assign a row to its
+    /// tenant and its owner.
+    pub(crate) fn is_fixed(&self, column: &ColumnDef) -> bool {
         let is_parent = matches!(self.scope, ScopeDef::Parent { column: parent, .. } if parent == column.name);
-        !self.is_tenant_column(column) && !is_parent && self.owner != Some(column.name) && !column.id
+        self.is_tenant_column(column) || is_parent || self.owner == Some(column.name) || column.id
+    }
+
+    /// Returns whether an UPDATE can change a column.
+    pub(crate) fn is_changed(&self, column: &ColumnDef) -> bool {
+        !self.is_fixed(column) && !column.is_computed()
     }
 }
 
 impl ColumnDef {
     /// Returns whether an INSERT can omit the column.
     pub(crate) fn may_be_left_out(&self) -> bool {
-        self.nullable || self.default.is_some()
+        self.nullable || self.default.is_some() || self.is_computed()
+    }
+
+    /// Returns whether the database sets the value on INSERT and on UPDATE, so that no statement can set it.
+    pub(crate) fn is_computed(&self) -> bool {
+        self.generated.is_some() || self.updated_at
     }
 }

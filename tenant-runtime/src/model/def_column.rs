@@ -30,10 +30,16 @@ pub struct ColumnDef {
     pub backfill: Option<&'static str>,
     /// The default, an SQL expression.
     pub default: Option<&'static str>,
+    /// The SQL expression from which the database computes the value (`GENERATED ALWAYS AS (…) STORED`).
+    pub generated: Option<&'static str>,
+    /// Whether the database sets the time of the transaction on INSERT and on UPDATE.
+    pub updated_at: bool,
     /// The foreign key.
     pub references: Option<ReferenceDef>,
     /// The rows among which the value is unique, if it is.
     pub unique: Option<UniqueScope>,
+    /// The collation, with its schema if that is not `pg_catalog`; `None` for the collation of the type.
+    pub collation: Option<&'static str>,
     /// Whether the column is indexed; on tenant tables, after the tenant column.
     pub index: bool,
     /// A check constraint, an SQL expression.
@@ -65,8 +71,11 @@ impl ColumnDef {
             renamed_from: None,
             backfill: None,
             default: None,
+            generated: None,
+            updated_at: false,
             references: None,
             unique: None,
+            collation: None,
             index: false,
             check: None,
             decodes_text: false,
@@ -85,6 +94,54 @@ pub struct ReferenceDef {
     pub table: TableName,
     /// The action when the referenced row is deleted.
     pub on_delete: OnDelete,
+    /// The action when the referenced key changes.
+    pub on_update: OnUpdate,
+    /// When the foreign key is checked.
+    pub deferral: Deferral,
+}
+
+impl ReferenceDef {
+    /// Returns a foreign key that is checked at the end of each statement and that refuses a change of the referenced key.
+    #[must_use]
+    pub const fn new(table: TableName, on_delete: OnDelete) -> Self {
+        Self { table, on_delete, on_update: OnUpdate::NoAction, deferral: Deferral::NotDeferrable }
+    }
+
+    /// Sets the action when the referenced key changes.
+    #[must_use]
+    pub const fn on_update(mut self, action: OnUpdate) -> Self {
+        self.on_update = action;
+        self
+    }
+
+    /// Sets when the foreign key is checked.
+    #[must_use]
+    pub const fn deferral(mut self, deferral: Deferral) -> Self {
+        self.deferral = deferral;
+        self
+    }
+}
+
+/// The action of a foreign key when the referenced key changes. No application role can change a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnUpdate {
+    /// The change fails while a row references the old key (`NO ACTION`).
+    #[default]
+    NoAction,
+    /// The referencing rows get the new key (`CASCADE`).
+    Cascade,
+}
+
+/// When a foreign key is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Deferral {
+    /// At the end of each statement.
+    #[default]
+    NotDeferrable,
+    /// At the end of each statement, unless the transaction defers it with `SET CONSTRAINTS`.
+    InitiallyImmediate,
+    /// At the end of the transaction, unless the transaction changes that with `SET CONSTRAINTS`.
+    InitiallyDeferred,
 }
 
 /// The action of a foreign key when the referenced row is deleted.

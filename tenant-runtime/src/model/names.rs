@@ -44,6 +44,10 @@ pub const MY_TENANTS_ROLE: &str = "member_role";
 pub const PREVENT_LAST_MANAGER_REMOVAL: &str = "prevent_last_manager_removal";
 /// Function that removes a member.
 pub const REMOVE_MEMBER: &str = "remove_member";
+/// First part of the name of a function and trigger that set a column to the time of the transaction: `touch_updated_at`.
+pub const TOUCH: &str = "touch";
+/// The same for a column without a time zone, in UTC. No name with one of the two begins with the other.
+pub const UTC_TOUCH: &str = "utc_touch";
 /// Function that adds a user.
 pub const SIGN_UP: &str = "sign_up";
 

@@ -1,13 +1,13 @@
-//! The name of a table or a function, with its schema.
+//! The name of a table, a function or a collation, with its schema.
 
 use crate::ident::Ident;
 
-/// The name of a table or a function, with its schema.
+/// The name of a table, a function or a collation, with its schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QualifiedName {
     /// The schema.
     pub schema: Ident,
-    /// The table or the function.
+    /// The table, the function or the collation.
     pub table: Ident,
 }
 

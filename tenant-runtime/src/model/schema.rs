@@ -10,6 +10,7 @@ use std::{
 
 pub use super::{
     command::Command,
+    def_column::{Deferral, OnUpdate},
     expression::Expression,
     index::{Index, IndexKey, IndexKind, IndexPart, Operator},
     migration_hints::Renames,
@@ -153,7 +154,7 @@ pub struct EnumType {
     pub users: Vec<Ident>,
 }
 
-/// A SECURITY DEFINER function in PL/pgSQL.
+/// A function in PL/pgSQL: SECURITY DEFINER, except for [`Returns::NewRow`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
     /// The comment.
@@ -176,8 +177,17 @@ pub struct Function {
 }
 
 impl Function {
+    /// Returns whether the function runs with the privileges of its owner.
+    pub(crate) fn is_security_definer(&self) -> bool {
+        self.returns != Returns::NewRow
+    }
+
     /// Returns the settings that are fixed for the function, regardless of its caller's settings.
     pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        if !self.is_security_definer() {
+            // It names its objects with their schema and reads no table.
+            return Vec::new();
+        }
         let mut settings = vec![
             ("search_path", search_path(&self.extension_schemas)),
             // Migrations run with `row_security = off`, and the function's tables have policies for its owner.
@@ -212,6 +222,9 @@ pub enum Returns {
     Void,
     /// `trigger`.
     Trigger,
+    /// `trigger`: the function sets columns of the new row and does nothing else, so it runs with the privileges of the
+    /// statement (SECURITY INVOKER).
+    NewRow,
     /// A value of a type.
     Value(Expression),
     /// Rows with these columns.
@@ -234,6 +247,8 @@ pub struct Trigger {
 pub enum TriggerKind {
     /// At the end of the transaction, for each updated or deleted row: a constraint trigger.
     AtCommit,
+    /// Before each update of a row: the function sets columns of the new row.
+    BeforeUpdate,
     /// After each inserted, updated or deleted row.
     EachChange {
         /// The arguments of the function.
@@ -288,6 +303,8 @@ pub struct Column {
     pub comment: String,
     /// The type.
     pub ty: Expression,
+    /// The collation; `None` for the collation of the type.
+    pub collation: Option<QualifiedName>,
     /// Whether NULL is allowed.
     pub nullable: bool,
     /// The default.
@@ -303,6 +320,8 @@ pub enum ColumnDefault {
     Identity,
     /// An expression.
     Expression(Expression),
+    /// `GENERATED ALWAYS AS (…) STORED`: the expression on the other columns of the row from which the value is computed.
+    Generated(Expression),
 }
 
 /// The columns of a key, with its name.
@@ -349,6 +368,10 @@ pub struct ForeignKey {
     pub target_columns: Vec<Ident>,
     /// The effect of deleting the referenced row.
     pub on_delete: ForeignKeyAction,
+    /// The effect of changing the referenced key.
+    pub on_update: OnUpdate,
+    /// When the foreign key is checked.
+    pub deferral: Deferral,
 }
 
 /// The effect of deleting a row on the rows that reference it.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::generated::{Replaced, replaced_columns};
 use crate::{
     analyze::expression_columns::{mentions, mentions_column},
     diff::{Change, Identity, SchemaObject, parts},
@@ -14,7 +15,8 @@ use crate::{
 
 /// Adds changes that drop and re-create the policies, constraints and triggers that depend on a changed object.
 pub(super) fn recreate_dependents(mut changes: Vec<Change>, before: &Schema, after: &Schema) -> Vec<Change> {
-    let changed = ChangedObjects::by(&changes);
+    let replaced = replaced_columns(&changes, before, after);
+    let changed = ChangedObjects::by(&changes, &replaced);
     if changed.is_empty() {
         return changes;
     }
@@ -34,16 +36,23 @@ pub(super) fn recreate_dependents(mut changes: Vec<Change>, before: &Schema, aft
             recreated.push((item, new));
         }
     }
-    let replaced: BTreeMap<_, _> = recreated.iter().map(|(item, _)| (item.identity(), item)).collect();
+    let of_columns = replaced.iter().flat_map(|column| column.grants(before, after)).collect::<Vec<_>>();
+    let again: BTreeMap<_, _> = recreated.iter().map(|(item, _)| (item.identity(), item)).collect();
     changes.retain(|change| match change {
         Change::Alter { before, .. } | Change::Rename { before, .. } => {
-            replaced.get(&before.identity()).is_none_or(|item| *item != before)
+            again.get(&before.identity()).is_none_or(|item| *item != before)
         }
         _ => true,
     });
     for (item, new) in recreated {
         changes.extend(new.map(Change::Add));
         changes.push(Change::Drop(item));
+    }
+    for grant in of_columns {
+        changes.extend([Change::Drop(grant.clone()), Change::Add(grant)]);
+    }
+    for column in replaced {
+        column.replace_in(&mut changes);
     }
     changes
 }
@@ -55,6 +64,8 @@ struct ChangedObjects<'c> {
     /// Their statistics are removed, up or down, by a change to the same type, for which PostgreSQL itself re-creates checks
     /// and foreign keys, but not policies.
     restated: Vec<(&'c QualifiedName, &'c Ident)>,
+    /// The columns that are dropped and added again.
+    replaced: Vec<(&'c QualifiedName, &'c Ident)>,
     tables: Vec<&'c QualifiedName>,
     functions: Vec<&'c QualifiedName>,
     keys: Vec<(&'c QualifiedName, &'c [Ident])>,
@@ -65,8 +76,10 @@ struct ChangedObjects<'c> {
 }
 
 impl<'c> ChangedObjects<'c> {
-    fn by(changes: &'c [Change]) -> Self {
+    fn by(changes: &'c [Change], replaced: &'c [Replaced]) -> Self {
         let mut changed = Self::default();
+        changed.replaced.extend(replaced.iter().map(|column| (&column.table, &column.before.name)));
+        changed.columns.extend(&changed.replaced);
         for change in changes {
             match change {
                 Change::Drop(item) => {
@@ -112,6 +125,9 @@ impl<'c> ChangedObjects<'c> {
         let has = |of: &QualifiedName, columns: &[Ident]| {
             self.columns.iter().any(|(table, column)| *table == of && columns.contains(column))
         };
+        let is_replaced = |of: &QualifiedName, name: &Ident| {
+            self.replaced.iter().any(|(table, column)| *table == of && *column == name)
+        };
         match item {
             SchemaObject::Policy { table, policy } => policy.conditions().any(|condition| {
                 // An accidental match re-creates more objects than necessary, which is harmless.
@@ -123,12 +139,17 @@ impl<'c> ChangedObjects<'c> {
                         .chain(&self.restated)
                         .any(|(of, column)| (*of == table || names(of)) && mentions_column(&condition.sql, column))
             }),
+            SchemaObject::Key { table, key, .. } => key.columns.iter().any(|name| is_replaced(table, name)),
             SchemaObject::Check { table, check } => {
                 self.columns.iter().any(|(of, column)| *of == table && mentions_column(&check.condition, column))
             }
-            SchemaObject::Index { table, index } => index
-                .expressions()
-                .any(|text| self.columns.iter().any(|(of, column)| *of == table && mentions_column(text, column))),
+            SchemaObject::Index { table, index } => {
+                let mut expressions = index.expressions();
+                index.columns().any(|name| is_replaced(table, name))
+                    || expressions.any(|text| {
+                        self.columns.iter().any(|(of, column)| *of == table && mentions_column(text, column))
+                    })
+            }
             SchemaObject::ForeignKey { table, key, .. } => {
                 has(table, &key.columns)
                     || has(&key.target, &key.target_columns)

@@ -5,6 +5,7 @@ mod data_loss;
 mod dependents;
 mod describe;
 mod enums;
+mod generated;
 mod labels;
 mod order;
 mod revoke_window;
@@ -152,6 +153,8 @@ pub enum Action {
         with: Fill,
         /// Whether the table has triggers, which must not run for this step.
         has_triggers: bool,
+        /// Whether a foreign key of the column is checked at the end of the transaction.
+        is_deferred: bool,
     },
     /// Changes the labels of existing rows.
     Relabel {
@@ -178,6 +181,8 @@ pub enum Action {
         with: Fill,
         /// Whether the table has triggers.
         has_triggers: bool,
+        /// Whether a foreign key of the column is checked at the end of the transaction.
+        is_deferred: bool,
     },
 }
 
@@ -210,11 +215,14 @@ impl Action {
             Self::Build(item) => Self::Unbuild(item),
             Self::Unbuild(item) => Self::Build(item),
             Self::Attach(item) => Self::Drop(item),
-            Self::Backfill { table, column, with, has_triggers } => Self::Unfill { table, column, with, has_triggers },
-            Self::Unfill { table, column, with, has_triggers } => Self::Backfill { table, column, with, has_triggers },
-            Self::Relabel { table, column, array, labels, undo, has_triggers } => {
-                Self::Relabel { table, column, array, labels: undo, undo: labels, has_triggers }
+            Self::Backfill { table, column, with, has_triggers, is_deferred } => {
+                Self::Unfill { table, column, with, has_triggers, is_deferred }
             }
+            Self::Unfill { table, column, with, has_triggers, is_deferred } => {
+                Self::Backfill { table, column, with, has_triggers, is_deferred }
+            }
+            Self::Relabel { table, column, array, labels, undo, has_triggers } => {
+                }
         })
     }
 

@@ -31,11 +31,13 @@ pub(super) enum Phase {
     DropFunctions,
     DropKeys,
     RenameKeys,
+    DropGenerated,
     DropColumns,
     MakeTypes,
     MakeFunctions,
     MakeTables,
     MakeColumns,
+    MakeGenerated,
     Relabel,
     FillTenants,
     MakeKeys,
@@ -69,6 +71,12 @@ pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
         Action::Alter { after: SchemaObject::Enum { .. }, .. } => Phase::MakeTypes,
         Action::Alter { after: SchemaObject::Function { .. }, .. } => Phase::MakeFunctions,
         Action::Alter { after: SchemaObject::Policy { .. }, .. } => Phase::MakePolicies,
+        Action::Alter { after: SchemaObject::ForeignKey { .. }, .. } => Phase::MakeForeignKeys,
+        // Before the columns change that the expression reads.
+        Action::Alter {
+            before: SchemaObject::Column { column: before, .. },
+            after: SchemaObject::Column { column, .. },
+        } if before.generated().is_some() && column.generated().is_none() => Phase::DropGenerated,
         Action::Alter { .. } => Phase::MakeColumns,
         Action::Rename { after: SchemaObject::Table { .. }, .. } => Phase::RenameTables,
         Action::Rename { after: SchemaObject::Column { .. }, .. } => Phase::RenameColumns,
@@ -104,6 +112,7 @@ fn phase_of_creating(item: &SchemaObject) -> Phase {
         SchemaObject::Enum { .. } => Phase::MakeTypes,
         SchemaObject::Sequence { .. } | SchemaObject::Function { .. } => Phase::MakeFunctions,
         SchemaObject::Table { .. } => Phase::MakeTables,
+        SchemaObject::Column { column, .. } if column.generated().is_some() => Phase::MakeGenerated,
         SchemaObject::Comment { .. } | SchemaObject::Partitions { .. } | SchemaObject::Column { .. } => {
             Phase::MakeColumns
         }
@@ -128,6 +137,7 @@ fn phase_of_dropping(item: &SchemaObject) -> Phase {
         SchemaObject::Sequence { .. } | SchemaObject::Function { .. } => Phase::DropFunctions,
         SchemaObject::Enum { .. } => Phase::DropTypes,
         SchemaObject::Key { .. } | SchemaObject::Index { .. } | SchemaObject::Check { .. } => Phase::DropKeys,
+        SchemaObject::Column { column, .. } if column.generated().is_some() => Phase::DropGenerated,
         SchemaObject::Comment { .. } | SchemaObject::Partitions { .. } | SchemaObject::Column { .. } => {
             Phase::DropColumns
         }
@@ -217,7 +227,7 @@ mod tests {
     use super::*;
     use crate::{
         ident::Ident,
-        model::schema::{ForeignKey, ForeignKeyAction, Key, Scope},
+        model::schema::{Deferral, ForeignKey, ForeignKeyAction, Key, OnUpdate, Scope},
     };
 
     fn name(text: &str) -> QualifiedName {
@@ -232,6 +242,8 @@ mod tests {
             target: name(target),
             target_columns: Vec::new(),
             on_delete: ForeignKeyAction::NoAction,
+            on_update: OnUpdate::NoAction,
+            deferral: Deferral::NotDeferrable,
         };
         Table {
             comment: String::new(),

@@ -67,6 +67,12 @@ pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
         {
             return None;
         }
+        Action::Drop(item @ SchemaObject::Column { column, .. }) if column.generated().is_some() => {
+            if plan.makes_again(item) {
+                return None;
+            }
+            (Risk::Warning, "TM205", format!("drops {item}; running app versions that still use it will fail."))
+        }
         Action::Drop(item @ SchemaObject::Column { .. }) => {
             let item = plan.under_own_name(item);
             (Risk::Destructive, "TM102", format!("drops {item} and its values."))
@@ -137,12 +143,15 @@ pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
 /// Describes steps that block other sessions or that can fail on existing rows.
 fn lock_or_failure(plan: &Plan, action: &Action) -> Option<(&'static str, String)> {
     Some(match action {
-        Action::Add(item @ SchemaObject::Column { column, .. }) if rewrites(column) => (
-            "TM201",
-            format!(
-                "adds {item} and writes it in every row; blocks reads and writes of the table while the rows are rewritten."
-            ),
-        ),
+        Action::Add(item @ SchemaObject::Column { column, .. }) if rewrites(column) => {
+            let blocks = "blocks reads and writes of the table while the rows are rewritten";
+            let failure = match (column.generated(), column.nullable) {
+                (None, _) => "",
+                (Some(_), true) => "; fails if the expression fails for a row",
+                (Some(_), false) => "; fails if the expression fails or is NULL for a row",
+            };
+            ("TM201", format!("adds {item} and writes it in every row; {blocks}{failure}."))
+        }
         Action::Add(item @ SchemaObject::Index { index, .. }) if index.kind == IndexKind::Exclusion => (
             "TM202",
             format!("blocks reads and writes of the table while the {item} is built; fails if two rows conflict."),
@@ -295,7 +304,7 @@ impl Plan {
 fn rewrites(column: &Column) -> bool {
     match &column.default {
         None => false,
-        Some(ColumnDefault::Identity) => true,
+        Some(ColumnDefault::Identity | ColumnDefault::Generated(_)) => true,
         Some(ColumnDefault::Expression(text)) => {
             let text = text.as_str().to_lowercase();
             text.contains('(') && !matches!(text.as_str(), "now()" | "transaction_timestamp()")
@@ -330,15 +339,31 @@ fn column_advisory(plan: &Plan, item: &SchemaObject, before: &Column, after: &Co
         );
         return Some(Advisory { risk: Risk::Warning, code: "TM203", text });
     }
+    match (before.generated(), after.generated()) {
+        (None, Some(_)) => {
+            let text = format!("drops {item} and its values, and adds it as a generated column.");
+            return Some(Advisory { risk: Risk::Destructive, code: "TM102", text });
+        }
+        (Some(_), None) => return None,
+        _ => {}
+    }
     if ColumnProperty::Sensitive.differs(before, after) {
         return Some(Advisory { risk: Risk::Warning, code: "TM212", text: statistics_advisory(item, after) });
     }
     if !ColumnProperty::Type.differs(before, after) {
         return None;
     }
-    let change = format!("changes {item} from `{}` to `{}`", before.ty, after.ty);
+    let change = format!("changes {item} from `{}` to `{}`", before.sql_type(), after.sql_type());
+    let effect = type_change(before.ty.as_str(), after.ty.as_str(), &plan.enums);
+    if before.collation != after.collation && effect == TypeChange::InPlace {
+        let text = format!(
+            "{change}; blocks reads and writes while its indexes are rebuilt, and fails if values of a unique constraint are equal in \
+             the new collation."
+        );
+        return Some(Advisory { risk: Risk::Warning, code: "TM201", text });
+    }
     let blocks = "blocks reads and writes while the table is rewritten";
-    let (risk, code, text) = match type_change(before.ty.as_str(), after.ty.as_str(), &plan.enums) {
+    let (risk, code, text) = match effect {
         TypeChange::InPlace => {
             let text = format!("{change}; statements that a running app has prepared on the column can fail once.");
             (Risk::Warning, "TM211", text)

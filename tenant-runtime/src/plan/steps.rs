@@ -18,7 +18,7 @@ use crate::{
     model::{
         column_property::ColumnProperty,
         migration_hints::MigrationHints,
-        schema::{Column, ColumnDefault, Expression, Index, IndexKind, QualifiedName, Schema},
+        schema::{Column, ColumnDefault, Deferral, Expression, Index, IndexKind, QualifiedName, Schema},
     },
 };
 
@@ -254,6 +254,12 @@ impl StepBuilder<'_> {
         schemas.filter_map(|schema| schema.tables.get(table)).any(|table| !table.triggers.is_empty())
     }
 
+    /// Returns whether a foreign key of a column is checked at the end of the transaction.
+    fn is_deferred(&self, table: &QualifiedName, column: &Ident) -> bool {
+        let keys = self.after.tables.get(table).map(|table| table.foreign_keys.as_slice()).unwrap_or_default();
+        keys.iter().any(|key| key.deferral == Deferral::InitiallyDeferred && key.columns.contains(column))
+    }
+
     /// Returns whether the backfill of another column of the table reads a column, which must then
     /// be dropped after the backfill.
     fn is_read_by_backfill(&self, table: &QualifiedName, dropped: &Ident) -> bool {
@@ -328,14 +334,20 @@ impl StepBuilder<'_> {
 
     /// Fills a column where it is NULL, and sets NOT NULL.
     fn fill(&mut self, table: &QualifiedName, column: &Column, with: Expression) {
-        let (table, column, has_triggers) = (table.clone(), column.clone(), self.has_triggers(table));
-        self.push(Stage::Validate, Action::Backfill { table, column, with: Fill::Nulls(with), has_triggers });
+        let (has_triggers, is_deferred) = (self.has_triggers(table), self.is_deferred(table, &column.name));
+        let (table, column) = (table.clone(), column.clone());
+        self.push(Stage::Validate, Action::Backfill { table, column, with: Fill::Nulls(with), has_triggers, is_deferred });
     }
 
     /// Changes one property of a column at a time. A default is dropped before the type changes, and set again
     /// afterwards.
     fn alter_column(&mut self, table: &QualifiedName, before: &Column, after: &Column) {
         let mut column = before.clone();
+        if before.generated().is_some() && after.generated().is_none() {
+            let plain = Column { default: None, ..column.clone() };
+            self.alter_property(table, ColumnProperty::Default, &mut column, &plain);
+        }
+        let (before, after) = (&column.clone(), after);
         let is_retyped = ColumnProperty::Type.differs(before, after) && before.default.is_some();
         let are_identities = before.is_identity() && after.is_identity();
         if is_retyped && !are_identities || before.is_identity() != after.is_identity() {

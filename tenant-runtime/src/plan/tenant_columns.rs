@@ -56,6 +56,6 @@ fn filling(schema: &Schema, table: &QualifiedName, column: &Column, has_triggers
         ancestors.push(next.target);
     }
     let (table, column, with) = (table.clone(), column.clone(), Fill::TenantOfParent(key));
-    let fill = Action::Backfill { table, column, with, has_triggers };
+    let fill = Action::Backfill { table, column, with, has_triggers, is_deferred: false };
     Some((isize::try_from(ancestors.len()).unwrap_or(isize::MAX), fill))
 }

@@ -79,6 +79,7 @@ pub(super) fn validate(
         refusals.extend(refusal.or_else(|| refuse(change, changes, renamed, after, hints)));
     }
     refusals.extend(stale_backfills(after, changes, hints));
+    refusals.extend(early_generated_columns(after, changes, hints));
     refusals.extend(diff.conflicts.iter().map(|(a, b, from)| Refusal {
         what: format!("both {a} and {b} have `renamed_from = \"{from}\"`, but one name can be renamed only once"),
         help: "keep `renamed_from` on the one that has the existing values".to_owned(),
@@ -117,7 +118,7 @@ fn refuse(
         Change::Alter {
             before: SchemaObject::Column { column: before, .. },
             after: SchemaObject::Column { table, column },
-        } if before.ty != column.ty => {
+        } if before.ty != column.ty && column.generated().is_none() => {
             let place = format!("column `{table}.{}`", column.name);
             if partitioned(table).is_some_and(|table| table.tenant_column() == Some(&column.name)) {
                 return Some(Refusal {
@@ -182,6 +183,37 @@ fn stale_backfills(after: &Schema, changes: &[Change], hints: &MigrationHints) -
                 });
             }
         }
+    }
+    refusals
+}
+
+/// Returns the NOT NULL generated columns that read a column whose existing rows are filled by a later file of the same migration:
+/// until then, their expressions can be NULL.
+fn early_generated_columns(after: &Schema, changes: &[Change], hints: &MigrationHints) -> Vec<Refusal> {
+    let added = changes.iter().filter_map(|change| match change {
+        Change::Add(SchemaObject::Column { table, column }) => Some((table, column)),
+        Change::Alter { before: SchemaObject::Column { .. }, after: SchemaObject::Column { table, column } } => {
+            Some((table, column))
+        }
+        _ => None,
+    });
+    let mut refusals = Vec::new();
+    for (table, column) in added.clone().filter(|(_, column)| !column.nullable) {
+        let Some(expression) = column.generated() else { continue };
+        let is_filled = |other: &Column| {
+            let place = (table.clone(), other.name.clone());
+            added.clone().any(|(of, changed)| of == table && changed == other) && hints.backfills.contains_key(&place)
+        };
+        let columns = after.tables.get(table).map(|table| table.columns.as_slice()).unwrap_or_default();
+        let filled =
+            columns.iter().find(|other| !other.nullable && is_filled(other) && may_read(expression, &other.name));
+        refusals.extend(filled.map(|filled| Refusal {
+            what: format!(
+                "cannot generate column `{table}.{}` yet: it reads `{}`, which this migration fills in existing rows only later",
+                column.name, filled.name
+            ),
+            help: format!("first generate the migration without `{}`, then add the field", column.name),
+        }));
     }
     refusals
 }

@@ -272,7 +272,7 @@ pub const fn column(name: &'static str, ty: ColumnType) -> ColumnDef {
 #[doc(hidden)]
 #[must_use]
 pub const fn reference<F: ReferencesKey<T::Id>, T: TenantTable>(on_delete: OnDelete) -> ReferenceDef {
-    ReferenceDef { table: T::TABLE_NAME, on_delete }
+    ReferenceDef::new(T::TABLE_NAME, on_delete)
 }
 
 /// Declares that a column of type `F` holds the tenant ID.

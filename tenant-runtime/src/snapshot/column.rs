@@ -23,13 +23,25 @@ pub(super) struct ColumnEntry {
     comment: String,
     #[serde(rename = "type")]
     ty: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    collation: Option<CollationEntry>,
     nullable: bool,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     default: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     identity: bool,
+    /// The expression of a generated column.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    generated: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     sensitive: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CollationEntry {
+    schema: String,
+    name: String,
 }
 
 impl From<(&QualifiedName, &Column, &Renames)> for ColumnEntry {
@@ -37,30 +49,53 @@ impl From<(&QualifiedName, &Column, &Renames)> for ColumnEntry {
         let place = (table.clone(), column.name.clone());
         let renamed_from = renames.columns.get(&place).map(ToString::to_string);
         let renamed_labels = renames.labels.get(&place).cloned().unwrap_or_default();
-        let (default, identity) = match &column.default {
-            Some(ColumnDefault::Identity) => (None, true),
-            Some(ColumnDefault::Expression(text)) => (Some(text.to_string()), false),
-            None => (None, false),
+        let (default, identity, generated) = match &column.default {
+            Some(ColumnDefault::Identity) => (None, true, None),
+            Some(ColumnDefault::Expression(text)) => (Some(text.to_string()), false, None),
+            Some(ColumnDefault::Generated(text)) => (None, false, Some(text.to_string())),
+            None => (None, false, None),
         };
+        let collation = column.collation.as_ref();
+        let collation = collation.map(|collation| CollationEntry {
+            schema: collation.schema.to_string(),
+            name: collation.table.to_string(),
+        });
         let (name, ty) = (column.name.to_string(), column.ty.to_string());
         let (comment, nullable) = (column.comment.clone(), column.nullable);
         let sensitive = column.sensitive;
-        Self { name, renamed_from, renamed_labels, comment, ty, nullable, default, identity, sensitive }
+        Self {
+            name,
+            renamed_from,
+            renamed_labels,
+            comment,
+            ty,
+            collation,
+            nullable,
+            default,
+            identity,
+            generated,
+            sensitive,
+        }
     }
 }
 
 pub(super) fn column(entry: ColumnEntry, table: &QualifiedName, reader: &mut Reader) -> Result<Column, SnapshotError> {
-    let default = match (entry.default, entry.identity) {
-        (None, true) => Some(ColumnDefault::Identity),
-        (Some(text), false) => Some(ColumnDefault::Expression(reader.expression(&text)?)),
-        (None, false) => None,
-        (Some(_), true) => {
+    let default = match (entry.default, entry.identity, entry.generated) {
+        (None, true, None) => Some(ColumnDefault::Identity),
+        (Some(text), false, None) => Some(ColumnDefault::Expression(reader.expression(&text)?)),
+        (None, false, Some(text)) => Some(ColumnDefault::Generated(reader.expression(&text)?)),
+        (None, false, None) => None,
+        _ => {
             return Err(SnapshotError::Content(format!(
-                "column {:?} has a default and is an identity column",
+                "column {:?} has two of a default, an identity and a generation expression",
                 entry.name
             )));
         }
     };
+    let collation = entry
+        .collation
+        .map(|entry| Ok::<_, SnapshotError>(QualifiedName { schema: ident(entry.schema)?, table: ident(entry.name)? }));
+    let collation = collation.transpose()?;
     let ty = reader.data_type(&entry.ty)?;
     let name = ident(entry.name)?;
     let place = || (table.clone(), name.clone());
@@ -71,5 +106,5 @@ pub(super) fn column(entry: ColumnEntry, table: &QualifiedName, reader: &mut Rea
         reader.renames.labels.insert(place(), entry.renamed_labels);
     }
     let (comment, nullable, sensitive) = (entry.comment, entry.nullable, entry.sensitive);
-    Ok(Column { name, comment, ty, nullable, default, sensitive })
+    Ok(Column { name, comment, ty, collation, nullable, default, sensitive })
 }

@@ -93,7 +93,10 @@ struct TriggerEntry {
     name: String,
     function_schema: String,
     function: String,
-    /// The arguments of the function, for a trigger that fires on each change; `None` for a constraint trigger.
+    /// Whether the trigger fires before each update.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    before_update: bool,
+    /// The arguments of the function, for a trigger that fires after each change.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     each_change: Option<Vec<String>>,
 }
@@ -239,8 +242,9 @@ impl From<((&QualifiedName, &Arc<Table>), &Renames)> for TableEntry {
                     name: trigger.name.to_string(),
                     function_schema: trigger.function.schema.to_string(),
                     function: trigger.function.table.to_string(),
+                    before_update: trigger.kind == TriggerKind::BeforeUpdate,
                     each_change: match &trigger.kind {
-                        TriggerKind::AtCommit => None,
+                        TriggerKind::AtCommit | TriggerKind::BeforeUpdate => None,
                         TriggerKind::EachChange { arguments } => Some(arguments.clone()),
                     },
                 })
@@ -275,8 +279,16 @@ fn table(entry: TableEntry, reader: &mut Reader) -> Result<(QualifiedName, Arc<T
         })?,
         triggers: each(entry.triggers, |trigger| {
             let function = QualifiedName { schema: ident(trigger.function_schema)?, table: ident(trigger.function)? };
-            let each_change = trigger.each_change.map(|arguments| TriggerKind::EachChange { arguments });
-            Ok(Trigger { name: ident(trigger.name)?, function, kind: each_change.unwrap_or(TriggerKind::AtCommit) })
+            let kind = match (trigger.before_update, trigger.each_change) {
+                (false, None) => TriggerKind::AtCommit,
+                (true, None) => TriggerKind::BeforeUpdate,
+                (false, Some(arguments)) => TriggerKind::EachChange { arguments },
+                (true, Some(_)) => {
+                    let problem = format!("trigger {:?} fires both before and after changes", trigger.name);
+                    return Err(SnapshotError::Content(problem));
+                }
+            };
+            Ok(Trigger { name: ident(trigger.name)?, function, kind })
         })?,
         partitions: entry.partitions,
     };

@@ -43,6 +43,7 @@ struct ArgumentEntry {
 enum ReturnsEntry {
     Void,
     Trigger,
+    NewRow,
     Value(String),
     Rows(Vec<ArgumentEntry>),
 }
@@ -57,6 +58,7 @@ impl From<(&QualifiedName, &Function)> for FunctionEntry {
             returns: match &function.returns {
                 Returns::Void => ReturnsEntry::Void,
                 Returns::Trigger => ReturnsEntry::Trigger,
+                Returns::NewRow => ReturnsEntry::NewRow,
                 Returns::Value(ty) => ReturnsEntry::Value(ty.to_string()),
                 Returns::Rows(columns) => ReturnsEntry::Rows(columns.iter().map(ArgumentEntry::from).collect()),
             },
@@ -78,6 +80,7 @@ pub(super) fn function(entry: FunctionEntry, reader: &mut Reader) -> Result<(Qua
         returns: match entry.returns {
             ReturnsEntry::Void => Returns::Void,
             ReturnsEntry::Trigger => Returns::Trigger,
+            ReturnsEntry::NewRow => Returns::NewRow,
             ReturnsEntry::Value(ty) => Returns::Value(reader.data_type(&ty)?),
             ReturnsEntry::Rows(columns) => Returns::Rows(each(columns, |entry| argument(entry, reader))?),
         },

@@ -6,7 +6,7 @@ use super::{
     SnapshotError,
     value::{ident, idents, texts},
 };
-use crate::model::schema::{ForeignKey, ForeignKeyAction, Key, QualifiedName};
+use crate::model::schema::{Deferral, ForeignKey, ForeignKeyAction, Key, OnUpdate, QualifiedName};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +24,23 @@ pub(super) struct ForeignKeyEntry {
     target_table: String,
     target_columns: Vec<String>,
     on_delete: ActionEntry,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    on_update: Option<UpdateEntry>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    deferrable: Option<DeferralEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum UpdateEntry {
+    Cascade,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum DeferralEntry {
+    InitiallyImmediate,
+    InitiallyDeferred,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,6 +74,15 @@ impl From<&ForeignKey> for ForeignKeyEntry {
                 ForeignKeyAction::Cascade => ActionEntry::Cascade,
                 ForeignKeyAction::SetNull(column) => ActionEntry::SetNull(column.to_string()),
             },
+            on_update: match key.on_update {
+                OnUpdate::NoAction => None,
+                OnUpdate::Cascade => Some(UpdateEntry::Cascade),
+            },
+            deferrable: match key.deferral {
+                Deferral::NotDeferrable => None,
+                Deferral::InitiallyImmediate => Some(DeferralEntry::InitiallyImmediate),
+                Deferral::InitiallyDeferred => Some(DeferralEntry::InitiallyDeferred),
+            },
         }
     }
 }
@@ -71,6 +97,15 @@ pub(super) fn foreign_key(entry: ForeignKeyEntry) -> Result<ForeignKey, Snapshot
             ActionEntry::NoAction => ForeignKeyAction::NoAction,
             ActionEntry::Cascade => ForeignKeyAction::Cascade,
             ActionEntry::SetNull(column) => ForeignKeyAction::SetNull(ident(column)?),
+        },
+        on_update: match entry.on_update {
+            None => OnUpdate::NoAction,
+            Some(UpdateEntry::Cascade) => OnUpdate::Cascade,
+        },
+        deferral: match entry.deferrable {
+            None => Deferral::NotDeferrable,
+            Some(DeferralEntry::InitiallyImmediate) => Deferral::InitiallyImmediate,
+            Some(DeferralEntry::InitiallyDeferred) => Deferral::InitiallyDeferred,
         },
     })
 }

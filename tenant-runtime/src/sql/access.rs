@@ -78,6 +78,9 @@ pub(super) fn create_trigger(table: &str, trigger: &Trigger) -> String {
             "CREATE CONSTRAINT TRIGGER {name} AFTER UPDATE OR DELETE ON {table} DEFERRABLE INITIALLY DEFERRED\n    \
              FOR EACH ROW EXECUTE FUNCTION {function}();\n"
         ),
+        TriggerKind::BeforeUpdate => {
+            format!("CREATE TRIGGER {name} BEFORE UPDATE ON {table}\n    FOR EACH ROW EXECUTE FUNCTION {function}();\n")
+        }
         TriggerKind::EachChange { arguments } => {
             let arguments = arguments.iter().map(|text| literal(text)).collect::<Vec<_>>().join(", ");
             format!(

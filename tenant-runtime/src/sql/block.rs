@@ -78,10 +78,7 @@ pub(super) fn text(plan: &Plan, actions: &[Action]) -> String {
             if let Some(SchemaObject::Function { name, .. }) = first.item() {
                 out.push_str(&heading(&format!("Functions in {}", name.schema)));
                 if matches!(first, Action::Add(_)) {
-                    out.push_str(
-                        "-- SECURITY DEFINER functions run with the privileges and policies of their owner, not with those of the caller.\n\
-                         -- EXECUTE is granted only to the roles listed.\n",
-                    );
+                    out.push_str(about_functions(items()));
                 }
             }
             for action in actions {
@@ -91,6 +88,19 @@ pub(super) fn text(plan: &Plan, actions: &[Action]) -> String {
         }
     }
     out
+}
+
+/// Returns the comment above new functions.
+fn about_functions<'a>(mut items: impl Iterator<Item = &'a SchemaObject>) -> &'static str {
+    let is_definer =
+        |item: &SchemaObject| matches!(item, SchemaObject::Function { function, .. } if function.is_security_definer());
+    match items.any(is_definer) {
+        true => {
+            "-- SECURITY DEFINER functions run with the privileges and policies of their owner, not with those of the caller.\n\
+             -- EXECUTE is granted only to the roles listed.\n"
+        }
+        false => "-- EXECUTE is granted only to the roles listed.\n",
+    }
 }
 
 /// Returns the comments above a step.
@@ -106,6 +116,7 @@ fn notes(plan: &Plan, action: &Action) -> String {
             | SchemaObject::ForeignKey { .. }
             | SchemaObject::Check { .. }
             | SchemaObject::Trigger { .. }
+            | SchemaObject::Column { .. }
     );
     if is_recreated && plan.makes_again(item) {
         out.push_str(match plan.redefines(item) {
@@ -134,11 +145,11 @@ fn statement(plan: &Plan, action: &Action) -> String {
         Action::Build(item) => constraint::build(item),
         Action::Unbuild(item) => constraint::unbuild(item),
         Action::Attach(item) => constraint::attach(item),
-        Action::Backfill { table, column, with: Fill::Nulls(with), has_triggers } => {
-            column::fill(table, column, with, *has_triggers)
+        Action::Backfill { table, column, with: Fill::Nulls(with), has_triggers, is_deferred } => {
+            column::fill(table, column, with, *has_triggers, *is_deferred)
         }
-        Action::Backfill { table, column, with: Fill::TenantOfParent(key), has_triggers } => {
-            column::fill_tenant(table, column, key, *has_triggers)
+        Action::Backfill { table, column, with: Fill::TenantOfParent(key), has_triggers, is_deferred } => {
+            column::fill_tenant(table, column, key, *has_triggers, *is_deferred)
         }
         Action::Relabel { table, column, array, labels, has_triggers, .. } => {
             column::relabel(table, column, *array, labels, *has_triggers)
@@ -221,6 +232,7 @@ fn alter(before: &SchemaObject, after: &SchemaObject) -> String {
         (SchemaObject::Column { column: old, .. }, SchemaObject::Column { table, column }) => {
             column::alter(table, old, column)
         }
+        (SchemaObject::ForeignKey { .. }, SchemaObject::ForeignKey { table, key, .. }) => constraint::defer(table, key),
         (SchemaObject::Policy { policy: old, .. }, SchemaObject::Policy { table, policy }) => {
             access::alter_policy(&table.quoted(), old, policy)
         }

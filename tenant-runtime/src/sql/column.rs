@@ -14,7 +14,8 @@ use crate::{
 pub(super) fn add(table: &QualifiedName, column: &Column) -> String {
     let rest = rest(column);
     let rest = if rest.is_empty() { rest } else { format!(" {rest}") };
-    let mut out = format!("ALTER TABLE {} ADD COLUMN {} {}{rest};\n", table.quoted(), column.name.quoted(), column.ty);
+    let mut out =
+        format!("ALTER TABLE {} ADD COLUMN {} {}{rest};\n", table.quoted(), column.name.quoted(), column.sql_type());
     if column.sensitive {
         out.push_str(&collect_no_statistics(table, column));
     }
@@ -41,6 +42,19 @@ pub(super) fn rename(table: &QualifiedName, from: &Ident, to: &Ident) -> String 
 pub(super) fn alter(table: &QualifiedName, before: &Column, after: &Column) -> String {
     let head = format!("ALTER TABLE {} ALTER COLUMN {}", table.quoted(), after.name.quoted());
     let mut out = String::new();
+    match (before.generated(), after.generated()) {
+        // Only to revert the next case: the plan drops and adds a column that becomes generated.
+        (None, Some(_)) => {
+            out.push_str("-- PostgreSQL cannot make a column of a table generated: it is dropped, and added again.\n");
+            return out + &drop(table, before) + &add(table, after);
+        }
+        (Some(_), None) => {
+            let _ = writeln!(out, "-- The column keeps its values.\n{head} DROP EXPRESSION;");
+            let plain = Column { default: None, ..before.clone() };
+            return out + &alter(table, &plain, after);
+        }
+        _ => {}
+    }
     for property in ColumnProperty::ALL.into_iter().filter(|property| property.differs(before, after)) {
         if property == ColumnProperty::Default && before.is_identity() {
             let _ = writeln!(out, "{head} DROP IDENTITY;");
@@ -80,7 +94,11 @@ fn remove_statistics(head: &str, column: &Column) -> String {
 /// Returns the ALTER COLUMN clause that sets a property; `None` for the comment, which COMMENT ON COLUMN sets.
 pub(crate) fn clause(property: ColumnProperty, column: &Column) -> Option<String> {
     Some(match (property, &column.default) {
-        (ColumnProperty::Type, _) => format!("TYPE {ty} USING {}::{ty}", column.name.quoted(), ty = column.ty),
+        // PostgreSQL does not accept USING for a generated column.
+        (ColumnProperty::Type, Some(ColumnDefault::Generated(_))) => format!("TYPE {}", column.sql_type()),
+        (ColumnProperty::Type, _) => {
+            format!("TYPE {} USING {}::{}", column.sql_type(), column.name.quoted(), column.ty)
+        }
         (ColumnProperty::Sensitive, _) if column.sensitive => "SET STATISTICS 0".to_owned(),
         // Since PostgreSQL 17 also written as DEFAULT.
         (ColumnProperty::Sensitive, _) => "SET STATISTICS -1".to_owned(),
@@ -111,14 +129,26 @@ pub(super) fn comment(table: &QualifiedName, column: &Column) -> String {
 }
 
 /// Fills a column in the rows where it is NULL, and sets NOT NULL.
-pub(super) fn fill(table: &QualifiedName, column: &Column, with: &Expression, has_triggers: bool) -> String {
+pub(super) fn fill(
+    table: &QualifiedName,
+    column: &Column,
+    with: &Expression,
+    has_triggers: bool,
+    is_deferred: bool,
+) -> String {
     let (quoted, name) = (table.quoted(), column.name.quoted());
     let update = format!("UPDATE {quoted} SET {name} = {with} WHERE {name} IS NULL;\n");
-    update_all_rows(&[&quoted], update, has_triggers) + &set_not_null(table, column)
+    fill_all_rows(table, column, update_all_rows(&[&quoted], update, has_triggers), is_deferred)
 }
 
 /// Fills the tenant column of each row with the tenant of its parent, which a foreign key references, and sets NOT NULL.
-pub(super) fn fill_tenant(table: &QualifiedName, column: &Column, key: &ForeignKey, has_triggers: bool) -> String {
+pub(super) fn fill_tenant(
+    table: &QualifiedName,
+    column: &Column,
+    key: &ForeignKey,
+    has_triggers: bool,
+    is_deferred: bool,
+) -> String {
     let (quoted, name, parent) = (table.quoted(), column.name.quoted(), key.target.quoted());
     let ([_, reference], [tenant, id]) = (&key.columns[..], &key.target_columns[..]) else { return String::new() };
     // A sub-select, because it fails if several parents have the key.
@@ -128,17 +158,16 @@ pub(super) fn fill_tenant(table: &QualifiedName, column: &Column, key: &ForeignK
         id.quoted(),
         reference.quoted()
     );
-    update_all_rows(&[&quoted, &parent], update, has_triggers) + &set_not_null(table, column)
+    fill_all_rows(table, column, update_all_rows(&[&quoted, &parent], update, has_triggers), is_deferred)
 }
 
-fn set_not_null(table: &QualifiedName, column: &Column) -> String {
-    format!(
-        "-- Check deferred constraints now: ALTER TABLE fails while checks are pending.\n\
-         SET CONSTRAINTS ALL IMMEDIATE;\n\
-         ALTER TABLE {} ALTER COLUMN {} SET NOT NULL;\n",
-        table.quoted(),
-        column.name.quoted()
-    )
+/// Runs the update that fills a column, and sets NOT NULL.
+fn fill_all_rows(table: &QualifiedName, column: &Column, update: String, is_deferred: bool) -> String {
+    let check_now = "-- Check deferred constraints now: ALTER TABLE fails while checks are pending.\nSET CONSTRAINTS ALL IMMEDIATE;\n";
+    // The first ALTER TABLE after the update is the one that sets FORCE again.
+    let (before, after) = if is_deferred { (check_now, "") } else { ("", check_now) };
+    let (table, name) = (table.quoted(), column.name.quoted());
+    format!("{before}{update}{after}ALTER TABLE {table} ALTER COLUMN {name} SET NOT NULL;\n")
 }
 
 /// Changes labels in existing rows, all in one statement, so that labels can be exchanged.
@@ -187,7 +216,7 @@ pub(super) fn unfill(table: &QualifiedName, column: &Column) -> String {
     format!("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL;\n", table.quoted(), column.name.quoted())
 }
 
-/// Writes the part after a column's type: NOT NULL and the default.
+/// Writes the part after a column's type: NOT NULL, and the default or the expression of a generated column.
 pub(super) fn rest(column: &Column) -> String {
     let mut rest = Vec::new();
     if !column.nullable {
@@ -198,6 +227,7 @@ pub(super) fn rest(column: &Column) -> String {
         // The expression is in parentheses, because the grammar of DEFAULT does not allow bare operators.
         Some(ColumnDefault::Expression(text)) if is_simple(text.as_str()) => rest.push(format!("DEFAULT {text}")),
         Some(ColumnDefault::Expression(text)) => rest.push(format!("DEFAULT ({text})")),
+        Some(ColumnDefault::Generated(text)) => rest.push(format!("GENERATED ALWAYS AS ({text}) STORED")),
         None => {}
     }
     rest.join(" ")

@@ -2,7 +2,7 @@
 
 use super::{
     columns, index,
-    table::{partition, references},
+    table::{deferral, partition, references},
     without_force,
 };
 use crate::{
@@ -22,6 +22,12 @@ pub(super) fn add(item: &SchemaObject, how: &str) -> String {
         _ => return String::new(),
     };
     format!("ALTER TABLE {} ADD CONSTRAINT {} {what}{how};\n", table.quoted(), name.quoted())
+}
+
+/// Changes when a foreign key is checked.
+pub(super) fn defer(table: &QualifiedName, key: &ForeignKey) -> String {
+    let (table, name, deferral) = (table.quoted(), key.name.quoted(), deferral(key.deferral));
+    format!("ALTER TABLE {table} ALTER CONSTRAINT {name} {deferral};\n")
 }
 
 pub(super) fn drop(item: &SchemaObject) -> String {

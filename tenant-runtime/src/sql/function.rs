@@ -1,4 +1,4 @@
-//! The SQL of SECURITY DEFINER functions and their EXECUTE grants.
+//! The SQL of functions and their EXECUTE grants.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::{
 
 /// Creates a function. Only the listed roles get EXECUTE.
 ///
-/// The function pins its search_path and qualifies every name: otherwise the caller could create a table with the same
+/// A SECURITY DEFINER function pins its search_path and qualifies every name: otherwise the caller could create a table with the same
 /// name in a schema that is searched first.
 pub(super) fn create(name: &QualifiedName, function: &Function) -> String {
     define("CREATE", name, function)
@@ -24,7 +24,7 @@ fn define(create: &str, name: &QualifiedName, function: &Function) -> String {
     let quoted = name.quoted();
     let returns = match &function.returns {
         Returns::Void => "void".to_owned(),
-        Returns::Trigger => "trigger".to_owned(),
+        Returns::Trigger | Returns::NewRow => "trigger".to_owned(),
         Returns::Value(ty) => ty.to_string(),
         Returns::Rows(columns) => format!("TABLE ({})", named(columns)),
     };
@@ -35,13 +35,14 @@ fn define(create: &str, name: &QualifiedName, function: &Function) -> String {
         Volatility::Stable => "STABLE PARALLEL SAFE",
         Volatility::Volatile => "VOLATILE",
     };
+    let security = if function.is_security_definer() { "SECURITY DEFINER" } else { "SECURITY INVOKER" };
     let types: Vec<_> = function.arguments.iter().map(|(_, ty)| ty.clone()).collect();
     let settings: String = function.settings().iter().map(|(name, value)| format!(" SET {name} = {value}")).collect();
     let tag = dollar_tag(&function.body);
     let mut out = format!(
         "
 {create} FUNCTION {quoted}({}) RETURNS {returns}
-LANGUAGE plpgsql {volatility} SECURITY DEFINER{settings}
+LANGUAGE plpgsql {volatility} {security}{settings}
 AS {tag}
 {}
 {tag};

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use super::{access, column, columns, heading, index};
 use crate::{
     ident::{Ident, literal},
-    model::schema::{Column, ForeignKey, ForeignKeyAction, Index, IndexKind, Key, QualifiedName, Table},
+    model::schema::{
+        Column, Deferral, ForeignKey, ForeignKeyAction, Index, IndexKind, Key, OnUpdate, QualifiedName, Table,
+    },
 };
 
 /// Creates a table and enables row-level security on it in the same transaction.
@@ -128,14 +130,14 @@ pub(super) fn drop(name: &QualifiedName) -> String {
 fn body(table: &Table) -> Vec<String> {
     let width = |text: fn(&Column) -> String| table.columns.iter().map(|c| text(c).chars().count()).max().unwrap_or(0);
     let name_width = width(|column| column.name.quoted().to_string());
-    let type_width = width(|column| column.ty.to_string());
+    let type_width = width(Column::sql_type);
     let mut lines: Vec<String> = table
         .columns
         .iter()
         .map(|column| {
             let rest = column::rest(column);
             let type_width = if rest.is_empty() { 0 } else { type_width + 1 };
-            format!("    {:name_width$} {:type_width$}{rest}", column.name.quoted().to_string(), column.ty.to_string())
+            format!("    {:name_width$} {:type_width$}{rest}", column.name.quoted().to_string(), column.sql_type())
         })
         .collect();
     lines.push(constraint(&table.primary_key.name, &format!("PRIMARY KEY {}", columns(&table.primary_key.columns))));
@@ -162,10 +164,27 @@ pub(super) fn references(key: &ForeignKey) -> String {
         ForeignKeyAction::Cascade => " ON DELETE CASCADE".to_owned(),
         ForeignKeyAction::SetNull(column) => format!(" ON DELETE SET NULL ({})", column.quoted()),
     };
+    let on_update = match key.on_update {
+        OnUpdate::NoAction => "",
+        OnUpdate::Cascade => " ON UPDATE CASCADE",
+    };
+    let deferral = match key.deferral {
+        Deferral::NotDeferrable => "",
+        deferral => &format!(" {}", self::deferral(deferral)),
+    };
     format!(
-        "FOREIGN KEY {}\n        REFERENCES {} {}{action}",
+        "FOREIGN KEY {}\n        REFERENCES {} {}{action}{on_update}{deferral}",
         columns(&key.columns),
         key.target.quoted(),
         columns(&key.target_columns)
     )
+}
+
+/// Returns the clause that says when a foreign key is checked.
+pub(super) fn deferral(deferral: Deferral) -> &'static str {
+    match deferral {
+        Deferral::NotDeferrable => "NOT DEFERRABLE",
+        Deferral::InitiallyImmediate => "DEFERRABLE",
+        Deferral::InitiallyDeferred => "DEFERRABLE INITIALLY DEFERRED",
+    }
 }

@@ -33,8 +33,10 @@ pub(super) struct LiveColumn {
     pub(super) sql: String,
     pub(super) ty: u32,
     pub(super) modifier: i32,
-    /// The default, as SQL; `None` for an identity column.
+    /// The default, as SQL; `None` for an identity column and for a generated column.
     pub(super) default: Option<String>,
+    /// The columns that the expression of a generated column reads; `None` for other columns.
+    pub(super) reads: Option<BTreeSet<String>>,
 }
 
 /// A constraint.
@@ -83,7 +85,9 @@ impl Catalog {
             else {
                 continue;
             };
-            let column = LiveColumn { sql, ty, modifier, default: next() };
+            let (default, reads) = (next(), next());
+            let reads = reads.map(|reads| texts(Some(reads)).into_iter().collect());
+            let column = LiveColumn { sql, ty, modifier, default, reads };
             catalog.tables.entry((schema, table)).or_default().columns.insert(name, column);
         }
         for row in session.rows(&constraints_sql(&tables)).await? {
@@ -92,6 +96,7 @@ impl Catalog {
             let (Some(schema), Some(table), Some(name)) = (next(), next(), next()) else { continue };
             let constraint = Constraint { columns: texts(next()).into_iter().collect(), condition: next() };
             let Some(table) = catalog.tables.get_mut(&(schema, table)) else { continue };
+            let constraint = table.on_written_columns(constraint);
             table.constraints.insert(name, constraint);
         }
         let used = catalog.tables.values().flat_map(|table| table.columns.values().map(|column| column.ty));
@@ -122,6 +127,17 @@ impl Catalog {
 }
 
 impl LiveTable {
+    /// Returns a constraint with the columns that a generated column reads in place of that column, which no INSERT sets. Its
+    /// condition is then tried by inserting rows.
+    fn on_written_columns(&self, constraint: Constraint) -> Constraint {
+        let reads = |name: &String| self.columns.get(name).and_then(|column| column.reads.as_ref());
+        if !constraint.columns.iter().any(|name| reads(name).is_some()) {
+            return constraint;
+        }
+        let written = |name: &String| reads(name).cloned().unwrap_or_else(|| [name.clone()].into());
+        Constraint { columns: constraint.columns.iter().flat_map(written).collect(), condition: None }
+    }
+
     /// Returns the check constraints, each with the columns that it reads.
     pub(super) fn checks(&self) -> impl Iterator<Item = (&BTreeSet<String>, &str)> {
         self.constraints.values().filter_map(|constraint| Some((&constraint.columns, constraint.condition.as_deref()?)))
@@ -162,7 +178,13 @@ fn texts(json: Option<String>) -> Vec<String> {
 fn columns_sql(tables: &str) -> String {
     format!(
         "SELECT n.nspname::text, c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
-             a.atttypid::int8::text, a.atttypmod::text, pg_get_expr(d.adbin, d.adrelid)
+             a.atttypid::int8::text, a.atttypmod::text,
+             CASE a.attgenerated WHEN '' THEN pg_get_expr(d.adbin, d.adrelid) END,
+             CASE WHEN a.attgenerated <> '' THEN (SELECT coalesce(json_agg(DISTINCT r.attname), '[]')
+                 FROM pg_depend AS p JOIN pg_attribute AS r ON r.attrelid = p.refobjid AND r.attnum = p.refobjsubid
+                 WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = c.oid AND r.attnum <> a.attnum
+                     AND (p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
+                         OR p.classid = 'pg_class'::regclass AND p.objid = c.oid AND p.objsubid = a.attnum))::text END
          FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
              JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
              LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum

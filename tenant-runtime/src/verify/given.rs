@@ -93,9 +93,13 @@ impl GivenValues {
             };
             let rows = table.rows.iter().flat_map(BTreeMap::keys);
             for column in table.columns.keys().chain(rows) {
-                if !def.columns.iter().any(|known| known.name == column) {
-                    let names: Vec<_> = def.columns.iter().map(|column| column.name.to_owned()).collect();
-                    let what = format!("`{name}` has no column `{column}`");
+                let settable = || def.columns.iter().filter(|column| !column.is_computed());
+                if !settable().any(|known| known.name == column) {
+                    let names: Vec<_> = settable().map(|column| column.name.to_owned()).collect();
+                    let what = match def.columns.iter().any(|known| known.name == column) {
+                        true => format!("the database sets the column `{column}` of `{name}`"),
+                        false => format!("`{name}` has no column `{column}`"),
+                    };
                     return Err(unknown(what, column, &names, "its columns are"));
                 }
             }

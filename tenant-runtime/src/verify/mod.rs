@@ -401,6 +401,7 @@ impl Runner<'_> {
     async fn run_all(&mut self) -> Result<(), VerifyError> {
         self.session.create_batch_function().await?;
         self.read_catalog().await?;
+        self.session.check_foreign_keys_at_once(self.schema.schemas()).await?;
         if let Some(sealing) = &self.sealing {
             self.session.run(&sealing.create_key()).await?;
             self.session.keep().await?;

@@ -329,10 +329,10 @@ mod tests {
 
     fn table(name: &'static str, references: &[(&'static str, bool)]) -> &'static TableDef {
         let column = |(table, nullable): &(&'static str, bool)| ColumnDef {
-            references: Some(ReferenceDef {
-                table: TableName { schema: "app", table },
-                on_delete: crate::model::def::OnDelete::NoAction,
-            }),
+            references: Some(ReferenceDef::new(
+                TableName { schema: "app", table },
+                crate::model::def::OnDelete::NoAction,
+            )),
             ..ColumnDef::blank("reference", SqlType::Uuid, *nullable)
         };
         Box::leak(Box::new(TableDef {

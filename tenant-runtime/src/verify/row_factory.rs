@@ -192,6 +192,7 @@ impl<'a> RowFactory<'a> {
         let in_rows: Vec<_> = def
             .columns
             .iter()
+            .filter(|column| !column.is_computed())
             .map(|column| column.name)
             .filter(|name| !spec.fixed.contains_key(name) && rows.iter().any(|row| row.contains_key(*name)))
             .collect();
@@ -214,7 +215,8 @@ impl<'a> RowFactory<'a> {
             options.rotate_left(first);
             search.set_rows(in_rows.clone(), options);
         }
-        for column in def.columns.iter().filter(|column| !in_rows.contains(&column.name)) {
+        let is_written = |column: &&ColumnDef| !column.is_computed() && !in_rows.contains(&column.name);
+        for column in def.columns.iter().filter(is_written) {
             if let Some(value) = spec.fixed.get(column.name) {
                 search.set(column.name, vec![value.clone().into()]);
             } else if self.is_left_out(target, column, is_minimal) {
@@ -247,12 +249,18 @@ impl<'a> RowFactory<'a> {
         })
     }
 
-    /// Returns whether a unique constraint, a unique index or an exclusion constraint contains a column.
+    /// Returns whether a unique constraint, a unique index or an exclusion constraint contains a column, or a generated column that
+    /// reads it.
     fn is_unique(&self, def: &TableDef, column: &str) -> bool {
+        let name = Ident::derived([column]);
         self.table(def).is_some_and(|table| {
+            let is_computed_from = |key: &Ident| {
+                let mut columns = table.columns.iter().filter(|column| column.name == *key);
+                columns.any(|column| column.generated().is_some_and(|expression| may_read(expression, &name)))
+            };
             let uniques = table.uniques.iter().flat_map(|key| &key.columns);
             let indexes = table.indexes.iter().filter(|index| index.kind != IndexKind::Plain);
-            uniques.chain(indexes.flat_map(Index::columns)).any(|name| name.as_str() == column)
+            uniques.chain(indexes.flat_map(Index::columns)).any(|key| *key == name || is_computed_from(key))
         })
     }
 

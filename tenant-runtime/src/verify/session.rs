@@ -8,7 +8,7 @@ use super::{VerifyError, outcome::Outcome};
 use crate::{
     db::{assert_sql_safe, connection_options, open_for_writing},
     error::server_error,
-    ident::literal,
+    ident::{Ident, literal},
     model::{schema::Schema, sqlstate::CONTEXT_NOT_SIGNED},
 };
 
@@ -60,6 +60,23 @@ impl Session {
         session.run("SET LOCAL row_security = on").await?;
         session.run("SAVEPOINT probe").await?;
         Ok(session)
+    }
+
+    /// Checks deferred foreign keys at the end of each statement, so that a probe notices a violation: the transaction is never
+    /// committed.
+    pub(super) async fn check_foreign_keys_at_once(&mut self, schemas: &[Ident]) -> Result<(), VerifyError> {
+        let schemas = schemas.iter().map(|schema| literal(schema.as_str())).collect::<Vec<_>>().join(", ");
+        let asked = format!(
+            "SELECT DISTINCT format('%I.%I', n.nspname, k.conname)
+             FROM pg_catalog.pg_constraint AS k JOIN pg_catalog.pg_namespace AS n ON n.oid = k.connamespace
+             WHERE n.nspname IN ({schemas}) AND k.contype = 'f' AND k.condeferred AND k.conparentid = 0"
+        );
+        let deferred: Vec<_> = self.rows(&asked).await?.into_iter().flatten().flatten().collect();
+        if !deferred.is_empty() {
+            self.run(&format!("SET CONSTRAINTS {} IMMEDIATE", deferred.join(", "))).await?;
+            self.keep().await?;
+        }
+        Ok(())
     }
 
     /// Rolls back and closes the connection.

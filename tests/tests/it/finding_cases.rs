@@ -3,7 +3,7 @@
 use tenant_runtime::{
     analyze::check,
     model::def::{
-        CheckDef, ColumnDef, EnumDef, ExtensionDef, IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, LabelsDef,
+        CheckDef, ColumnDef, EnumDef, ExtensionDef, IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, LabelsDef, NO_ROLE,
         OnDelete, RuleDef, SqlType, SystemAccessDef, TableDef, TenancyDef, UniqueScope,
     },
 };
@@ -37,6 +37,7 @@ fn expression_cases() -> Vec<Case> {
     .into_iter()
     .chain(check_cases())
     .chain(index_cases())
+    .chain(computed_column_cases())
     .collect()
 }
 
@@ -120,6 +121,71 @@ fn check_cases() -> Vec<Case> {
         ("check has the name of the primary key", with(&[(Some("projects_pkey"), "name > 'a'")])),
         ("check of a field contains a subquery", of_field("title IN (SELECT name FROM app.projects)")),
         ("check of a field calls caller", of_field("title <> caller()::text")),
+    ]
+}
+
+/// Columns that the database sets, and collations.
+fn computed_column_cases() -> Vec<Case> {
+    const GENERATED: ColumnDef = ColumnDef { generated: Some("lower(title)"), app_assigned: false, ..NAME };
+    let with = |columns: Vec<ColumnDef>| {
+        let all = [TITLE].into_iter().chain(columns).collect::<Vec<_>>();
+        vec![projects(), tasks(all)]
+    };
+    let generated = |text| with(vec![ColumnDef { generated: Some(text), ..GENERATED }]);
+    let collated = |collation| with(vec![ColumnDef { collation: Some(collation), ..column("label", SqlType::Text) }]);
+    let time = |ty| ColumnDef { updated_at: true, app_assigned: false, ..column("updated_at", ty) };
+    let reference = || refers("project_id", "projects", OnDelete::NoAction);
+    let secret = |select| ColumnDef { select: Some(select), nullable: true, ..column("secret", SqlType::Text) };
+    vec![
+        ("generated column with a syntax error", generated("lower(")),
+        ("generated column contains a subquery", generated("(SELECT name FROM app.projects)")),
+        ("generated column calls caller", generated("caller()::text")),
+        ("generated column reads an unknown column", generated("lower(titel)")),
+        ("generated column calls a function without a schema", generated("unaccent(title)")),
+        ("generated column reads itself", generated("name || title")),
+        ("generated column reads a generated column", {
+            with(vec![GENERATED, ColumnDef { generated: Some("upper(name)"), ..column("loud", SqlType::Text) }])
+        }),
+        ("generated column reveals a column with a role", {
+            with(vec![secret("admin"), ColumnDef { generated: Some("md5(secret)"), nullable: true, ..GENERATED }])
+        }),
+        ("generated column reveals a column that no role can read", {
+            with(vec![secret(NO_ROLE), ColumnDef { generated: Some("secret <> ''"), nullable: true, ..GENERATED }])
+        }),
+        ("statistics of a generated column reveal a sensitive column", {
+            with(vec![
+                ColumnDef { sensitive: true, ..column("diagnosis", SqlType::Text) },
+                ColumnDef { generated: Some("lower(diagnosis)"), ..GENERATED },
+            ])
+        }),
+        ("generated column has a default", with(vec![ColumnDef { default: Some("'x'"), ..GENERATED }])),
+        ("generated key", {
+            let id = ColumnDef { generated: Some("gen_random_uuid()"), ..ID };
+            vec![TableDef { columns: leak(vec![id, ORG, NAME]), ..projects() }]
+        }),
+        ("generated reference", {
+            with(vec![ColumnDef { generated: Some("id"), app_assigned: false, ..reference() }])
+        }),
+        ("updated_at on a text", with(vec![time(SqlType::Text)])),
+        ("updated_at on a nullable column", with(vec![ColumnDef { nullable: true, ..time(SqlType::Timestamptz) }])),
+        ("collation of a number", with(vec![ColumnDef { collation: Some("C"), ..column("size", SqlType::Int4) }])),
+        ("collation without a name", collated("app.")),
+        ("default collation", collated("default")),
+        ("collation of the tenant column", {
+            vec![TableDef { columns: leak(vec![ID, ColumnDef { collation: Some("C"), ..ORG }, NAME]), ..projects() }]
+        }),
+        ("collations of a reference and its target differ", {
+            let id = ColumnDef { ty: SqlType::Text, collation: Some("C"), app_assigned: true, ..ID };
+            let reference = ColumnDef { ty: SqlType::Text, ..reference() };
+            vec![TableDef { columns: leak(vec![id, ORG, NAME]), ..projects() }, tasks([reference])]
+        }),
+        ("update can hide the updated row through a generated column", {
+            let mut tables = with_select_condition("slug <> 'x'");
+            let slug =
+                ColumnDef { generated: Some("lower(name)"), app_assigned: false, ..column("slug", SqlType::Text) };
+            tables[0].columns = leak(vec![ID, ORG, NAME, slug]);
+            tables
+        }),
     ]
 }
 

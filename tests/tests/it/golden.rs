@@ -48,6 +48,7 @@ cases! {
     exclusion_constraints: Booking;
     extensions: Book;
     native_enums: Shop Person ShopMember Order;
+    computed_columns: Language Book Purchase Loan Change;
     signed_context: Shop Person Employment Offer Change Item Label Supplier;
 }
 

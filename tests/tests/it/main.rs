@@ -19,6 +19,7 @@ mod column_privileges;
 mod column_types;
 mod command_line;
 mod command_line_database;
+mod computed_columns;
 mod context;
 mod cross_tenant_jobs;
 mod data;

@@ -102,6 +102,11 @@ cases! {
     native_refused: Note => Note;
     label_arrays: Note => Note;
     sensitive_columns: Patient Reading => Patient Reading;
+    updated_at: Note => Note;
+    generated_columns: Note => Note;
+    generated_from_filled: Note => Note;
+    collations: Note => Note;
+    foreign_key_properties: Topic Post Visit => Topic Post Visit;
 }
 
 impl Case {

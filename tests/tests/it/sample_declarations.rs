@@ -65,7 +65,7 @@ pub(super) fn organizations() -> TableDef {
 /// A column of a task that refers to a table.
 pub(super) fn refers(name: &'static str, table: &'static str, on_delete: OnDelete) -> ColumnDef {
     let table = TableName { schema: "app", table };
-    ColumnDef { references: Some(ReferenceDef { table, on_delete }), ..column(name, SqlType::Uuid) }
+    ColumnDef { references: Some(ReferenceDef::new(table, on_delete)), ..column(name, SqlType::Uuid) }
 }
 
 pub(super) const ROLES: SqlType = SqlType::Labels(LabelsDef::of(&["viewer", "member", "admin"]));

@@ -57,8 +57,18 @@ impl FixWriter<'_> {
                 let lines = properties.iter().map(|property| self.alter_relation(name, property, live));
                 non_empty(lines.collect::<Result<_>>()?)
             }
+            Object::Column(table, name) if self.has_other_value(table, name, properties) => format!(
+                "-- Adds the column again, with values that the database computes. Drops its indexes: audit again afterwards.\n\
+                 BEGIN;\nALTER TABLE {} DROP COLUMN {};\n{}\nCOMMIT;",
+                table.quoted(),
+                quoted(name),
+                self.create(object)
+            ),
             Object::Column(table, name) => {
-                let lines = properties.iter().map(|property| self.alter_column(table, name, property, live));
+                // A generated column accepts no default, so it becomes an ordinary one first.
+                let (first, others): (Vec<_>, Vec<_>) = properties.iter().partition(|name| **name == "generated");
+                let lines =
+                    first.into_iter().chain(others).map(|property| self.alter_column(table, name, property, live));
                 non_empty(lines.collect::<Result<_>>()?)
             }
             Object::Trigger(table, name) if properties == ["enabled"] => {
@@ -185,6 +195,16 @@ impl FixWriter<'_> {
         })
     }
 
+    /// Returns whether the declaration generates the value of a column in a way that PostgreSQL cannot set for an existing
+    /// column.
+    fn has_other_value(&self, table: &Name, name: &str, properties: &[&str]) -> bool {
+        const VALUE: [&str; 5] = ["collation", "default", "generated", "identity", "type"];
+        let found = self.table(table);
+        let column = found.and_then(|(_, table)| table.columns.iter().find(|column| column.name.as_str() == name));
+        column.is_some_and(|column| column.generated().is_some())
+            && properties.iter().any(|property| VALUE.contains(property))
+    }
+
     fn alter_column(&self, table: &Name, name: &str, property: &str, live: &State) -> Result<String> {
         let found = self.table(table);
         let column = found.and_then(|(_, table)| table.columns.iter().find(|column| column.name.as_str() == name));
@@ -197,7 +217,9 @@ impl FixWriter<'_> {
             ("identity", Some(ColumnDefault::Identity)) => alter("ADD GENERATED ALWAYS AS IDENTITY".to_owned()),
             ("identity", _) => alter("DROP IDENTITY".to_owned()),
             ("generated", _) => alter("DROP EXPRESSION".to_owned()),
-            ("collation", _) => alter(format!("TYPE {}", column.ty)),
+            ("collation", _) => alter(format!("TYPE {}", column.sql_type())),
+            // The expression of the generated column, which is dropped before.
+            ("default", None) if live.get("generated").is_some_and(Value::is_string) => String::new(),
             ("sensitive", _) if column.sensitive => {
                 found.map(|(own, _)| part::sensitive_column(self.schema, own, column)).unwrap_or_default()
             }

@@ -7,7 +7,6 @@ use crate::{
         partition::PARTS,
     },
     ident::{literal, quoted},
-    model::schema::ColumnDefault,
 };
 
 /// Writes lines as SQL comments. Line breaks in names are replaced, because a line break would end the comment.
@@ -24,13 +23,13 @@ impl FixWriter<'_> {
         let Some((_, table)) = self.table(whole) else { return String::new() };
         let aside = quoted(&format!("{}_aside", name.schema.chars().take(20).collect::<String>())).to_string();
         let (there, here) = (format!("{aside}.{}", quoted(&name.name)), whole.quoted());
-        let columns =
-            table.columns.iter().map(|column| column.name.quoted().to_string()).collect::<Vec<_>>().join(", ");
+        let copied = table.columns.iter().filter(|column| column.generated().is_none());
+        let columns = copied.map(|column| column.name.quoted().to_string()).collect::<Vec<_>>().join(", ");
         let parts: Vec<Name> =
             live.get(PARTS).cloned().and_then(|parts| serde_json::from_value(parts).ok()).unwrap_or_default();
         let away = parts.iter().chain([name]);
         let away = away.map(|part| format!("   ALTER TABLE {} SET SCHEMA {aside};", part.quoted()));
-        let counted = table.columns.iter().filter(|column| column.default == Some(ColumnDefault::Identity));
+        let counted = table.columns.iter().filter(|column| column.is_identity());
         let counted = counted.map(|column| {
             let (table, name, column) = (literal(&here), literal(column.name.as_str()), column.name.quoted());
             format!("   SELECT setval(pg_get_serial_sequence({table}, {name}), (SELECT max({column}) FROM {here}));")

@@ -11,6 +11,14 @@ written AS (
     FROM scratch JOIN pg_attribute AS attribute ON attribute.attrelid = scratch.oid AND attribute.attnum > 0
     UNION ALL
     SELECT jsonb_build_object('column', jsonb_build_array(scratch.name, attribute.attname)),
+        'collation', jsonb_build_array(namespace.nspname, rules.collname)::text
+    FROM scratch
+    JOIN pg_attribute AS attribute ON attribute.attrelid = scratch.oid AND attribute.attnum > 0
+    JOIN pg_type AS type ON type.oid = attribute.atttypid AND type.typcollation <> attribute.attcollation
+    JOIN pg_collation AS rules ON rules.oid = attribute.attcollation
+    JOIN pg_namespace AS namespace ON namespace.oid = rules.collnamespace
+    UNION ALL
+    SELECT jsonb_build_object('column', jsonb_build_array(scratch.name, attribute.attname)),
         'default', pg_get_expr(fallback.adbin, fallback.adrelid)
     FROM scratch
     JOIN pg_attrdef AS fallback ON fallback.adrelid = scratch.oid

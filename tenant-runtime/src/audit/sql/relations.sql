@@ -214,6 +214,7 @@ SELECT jsonb_build_object(
         'on_update', CASE WHEN con.contype = 'f' THEN entry.confupdtype END,
         'match', CASE WHEN con.contype = 'f' THEN entry.confmatchtype END,
         'deferrable', entry.condeferrable,
+        'deferred', CASE WHEN con.contype = 'f' THEN entry.condeferred END,
         'valid', entry.convalidated,
         -- Since PostgreSQL 18 a constraint can be NOT ENFORCED.
         'enforced', COALESCE((to_jsonb(entry) ->> 'conenforced')::boolean, true),

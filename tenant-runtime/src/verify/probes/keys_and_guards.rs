@@ -102,7 +102,7 @@ impl Runner<'_> {
             let mut probes = Vec::new();
             for (name, function) in self.schema.functions() {
                 let name = name.table.as_str();
-                if function.returns == Returns::Trigger || BEFORE_SIGNATURE.contains(&name) {
+                if matches!(function.returns, Returns::Trigger | Returns::NewRow) || BEFORE_SIGNATURE.contains(&name) {
                     continue;
                 }
                 let outcome = if self.executes(&caller, function) { Outcome::NotSigned } else { Outcome::Denied };

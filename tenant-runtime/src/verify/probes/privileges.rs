@@ -39,14 +39,14 @@ impl Runner<'_> {
                 for column in def.columns {
                     let name = quoted(column.name);
                     let ty = types.get(column.name).map_or("text", String::as_str);
+                    // Only DEFAULT can be inserted into a generated column, also by a role with the privilege.
+                    let insert = match column.generated {
+                        None => format!("({name}) OVERRIDING SYSTEM VALUE SELECT NULL::{ty} WHERE false"),
+                        Some(_) => format!("({name}) VALUES (DEFAULT)"),
+                    };
                     let commands = [
                         (Command::Select, format!("SELECT {name}::text FROM {table} WHERE false")),
-                        (
-                            Command::Insert,
-                            format!(
-                                "INSERT INTO {table} ({name}) OVERRIDING SYSTEM VALUE SELECT NULL::{ty} WHERE false"
-                            ),
-                        ),
+                        (Command::Insert, format!("INSERT INTO {table} {insert}")),
                         (Command::Update, format!("UPDATE {table} SET {name} = DEFAULT WHERE false")),
                     ];
                     for (command, statement) in commands {
@@ -109,10 +109,16 @@ impl Runner<'_> {
         for principal in self.members(0).into_iter().chain(self.outsiders()) {
             let mut probes = Vec::new();
             for def in &self.fixture.tables {
+                // An INSERT of generated values would fail before privileges are checked.
+                let columns = def.columns.iter().filter(|column| column.generated.is_none());
+                let columns = columns.map(|column| quoted(column.name).to_string()).collect::<Vec<_>>().join(", ");
                 for name in self.children.get(&row_data::name(def.name)).into_iter().flatten() {
                     let commands = [
                         (Command::Select, format!("SELECT FROM {name} LIMIT 1")),
-                        (Command::Insert, format!("INSERT INTO {name} SELECT * FROM {name} WHERE false")),
+                        (
+                            Command::Insert,
+                            format!("INSERT INTO {name} ({columns}) SELECT {columns} FROM {name} WHERE false"),
+                        ),
                         (Command::Delete, format!("DELETE FROM {name} WHERE false")),
                     ];
                     probes.extend(commands.map(|(command, statement)| {

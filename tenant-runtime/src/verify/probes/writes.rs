@@ -46,7 +46,9 @@ impl Runner<'_> {
         let oracle = self.oracle(context);
         let may = |column: &&ColumnDef, command| oracle.has_column_privilege(def, command, column);
         let both = def.columns.iter().find(|column| may(column, Command::Update) && may(column, Command::Select));
-        both.or_else(|| def.columns.iter().find(|column| !column.id)).or_else(|| def.columns.first())
+        // PostgreSQL refuses to set a generated column before it checks privileges.
+        let others = || def.columns.iter().filter(|column| column.generated.is_none());
+        both.or_else(|| others().find(|column| !column.id)).or_else(|| others().next())
     }
 
     /// Inserts rows of both tenants, owned by the user and by other users.
@@ -205,7 +207,7 @@ impl Runner<'_> {
             // References and the tenant column are rejected for other reasons.
             let is_plain = |name: &str| {
                 let column = def.columns.iter().find(|column| column.name == name && name != tenant);
-                column.is_some_and(|column| column.references.is_none() && !column.id)
+                column.is_some_and(|column| column.references.is_none() && !column.id && !column.is_computed())
             };
             let plain: Vec<_> = key.iter().map(Ident::as_str).filter(|name| is_plain(name)).collect();
             let mut row = template.clone();
@@ -357,6 +359,7 @@ fn inserted_columns(def: &'static TableDef, row: &Row) -> Vec<&'static ColumnDef
         let is_made = column.id && !column.app_assigned || def.is_tenant_column(column);
         from_context
             || !is_made
+                && !column.is_computed()
                 && (column.references.is_some()
                     || !column.nullable && column.default.is_none()
                     || row.listed.contains(column.name))

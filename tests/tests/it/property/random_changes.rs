@@ -84,7 +84,7 @@ fn with_one_more(mut tables: Tables, random: &mut Random) -> Tables {
     let refers = matches!(like.scope, ScopeDef::Tenant { .. }) && !columns.iter().any(|column| column.name == "link");
     if refers {
         let ty = like.columns.iter().find(|column| column.name == row_id(like)).expect("it has a key").ty;
-        let references = Some(ReferenceDef { table: like.name, on_delete: OnDelete::NoAction });
+        let references = Some(ReferenceDef::new(like.name, OnDelete::NoAction));
         columns.push(ColumnDef { references, ..ColumnDef::blank("link", ty, true) });
     }
     tables.push(leak(TableDef { name, rust_name: "t9", renamed_from: None, columns: columns.leak(), ..*like }));

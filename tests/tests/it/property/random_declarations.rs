@@ -117,7 +117,7 @@ fn tables(tenancy: &'static TenancyDef, random: &mut Random) -> Vec<&'static Tab
 
 fn reference(tables: &[&'static TableDef], name: &str, on_delete: OnDelete) -> Option<ReferenceDef> {
     let table = tables.iter().find(|table| table.name.table == name)?.name;
-    Some(ReferenceDef { table, on_delete })
+    Some(ReferenceDef::new(table, on_delete))
 }
 
 fn membership(
@@ -197,7 +197,8 @@ fn plain(
     }
     if let Some(parent) = parent {
         columns.push(ColumnDef { app_assigned: false, ..ColumnDef::blank("org", tenancy.key, false) });
-        let references = Some(ReferenceDef { table: parent.name, on_delete: action(random) });
+        let on_delete = if parent.name.table == "roots" { of_root } else { action(random) };
+        let references = Some(ReferenceDef::new(parent.name, on_delete));
         columns.push(ColumnDef { references, ..ColumnDef::blank("parent", key_type(parent), false) });
     }
     if has_owner {
@@ -239,7 +240,7 @@ fn plain(
     if !targets.is_empty() && random.chance(60) {
         let (target, nullable) = (random.pick(&targets), random.chance(50));
         let on_delete = if nullable && random.chance(50) { OnDelete::SetNull } else { action(random) };
-        let references = Some(ReferenceDef { table: target.name, on_delete });
+        let references = Some(ReferenceDef::new(target.name, on_delete));
         let link = ColumnDef { references, ..ColumnDef::blank("link", key_type(target), nullable) };
         columns.push(own_roles(link, random));
     }

@@ -86,7 +86,7 @@ fn column_def(column: &Column, old: Option<&Table>, table: &Table, version: &Ver
     };
     let target = |id: usize| {
         let table = named(version.table(id).expect("the referenced table").name);
-        ReferenceDef { table, on_delete: OnDelete::NoAction }
+        ReferenceDef::new(table, OnDelete::NoAction)
     };
     ColumnDef {
         id: column.part == Part::Key
