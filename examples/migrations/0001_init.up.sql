@@ -812,20 +812,23 @@ ALTER TABLE app.tasks FORCE ROW LEVEL SECURITY;
 
 -- Table app.comments ------------------------------------------------------------------------------
 CREATE TABLE app.comments (
-    id         uuid NOT NULL DEFAULT gen_random_uuid(),
-    task_id    uuid NOT NULL,
-    written_by uuid NOT NULL,
-    body       text NOT NULL,
+    id              uuid NOT NULL DEFAULT gen_random_uuid(),
+    task_id         uuid NOT NULL,
+    written_by      uuid NOT NULL,
+    body            text NOT NULL,
+    organization_id uuid NOT NULL DEFAULT (NULLIF(current_setting('app.organization_id', true), '')::uuid),
     CONSTRAINT comments_pkey PRIMARY KEY (id),
-    CONSTRAINT comments_task_id_fkey FOREIGN KEY (task_id)
-        REFERENCES app.tasks (id) ON DELETE CASCADE
+    CONSTRAINT comments_organization_id_id_key UNIQUE (organization_id, id),
+    CONSTRAINT comments_organization_id_task_id_fkey FOREIGN KEY (organization_id, task_id)
+        REFERENCES app.tasks (organization_id, id) ON DELETE CASCADE
 );
 COMMENT ON TABLE app.comments IS 'A comment on a task, which belongs to the task''s organization.';
 COMMENT ON COLUMN app.comments.id IS 'The comment ID.';
 COMMENT ON COLUMN app.comments.task_id IS 'The task.';
 COMMENT ON COLUMN app.comments.written_by IS 'The author of the comment.';
 COMMENT ON COLUMN app.comments.body IS 'The text of the comment.';
-CREATE INDEX comments_task_id_idx ON app.comments (task_id);
+COMMENT ON COLUMN app.comments.organization_id IS 'Tenant of the row, which is the tenant of its parent.';
+CREATE INDEX comments_organization_id_task_id_idx ON app.comments (organization_id, task_id);
 
 ALTER TABLE app.comments ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.comments FORCE ROW LEVEL SECURITY;
@@ -849,39 +852,39 @@ GRANT INSERT (organization_id, user_id, role, table_name, row_key, command, befo
 
 -- Policies and grants of app.comments -------------------------------------------------------------
 CREATE POLICY tenant_isolation ON app.comments AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) ELSE task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) ELSE task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) END);
+    USING (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END);
 COMMENT ON POLICY tenant_isolation ON app.comments IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_system, whose jobs record a reason.';
 
 CREATE POLICY select_viewer ON app.comments AS PERMISSIVE FOR SELECT TO app_viewer
-    USING (task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
 COMMENT ON POLICY select_viewer ON app.comments IS 'Allows viewer and the roles that include it to SELECT rows of the current tenant.';
 
 CREATE POLICY insert_member ON app.comments AS PERMISSIVE FOR INSERT TO app_member
-    WITH CHECK ((task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
+    WITH CHECK ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
         AND (written_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
 COMMENT ON POLICY insert_member ON app.comments IS 'Allows member and the roles that include it to INSERT rows that the user owns, in the current tenant.';
 
 CREATE POLICY update_own_member ON app.comments AS PERMISSIVE FOR UPDATE TO app_member
-    USING ((task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
+    USING ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
         AND (written_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)))
-    WITH CHECK ((task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
+    WITH CHECK ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
         AND (written_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
 COMMENT ON POLICY update_own_member ON app.comments IS 'Allows member and the roles that include it to UPDATE rows that the user owns, in the current tenant.';
 
 CREATE POLICY delete_member ON app.comments AS PERMISSIVE FOR DELETE TO app_member
-    USING (task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
 COMMENT ON POLICY delete_member ON app.comments IS 'Allows member and the roles that include it to DELETE rows of the current tenant.';
 
 CREATE POLICY select_system ON app.comments AS PERMISSIVE FOR SELECT TO app_system
-    USING ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
+    USING ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
 COMMENT ON POLICY select_system ON app.comments IS 'Allows app_system to SELECT rows of the current tenant, or of all tenants if no tenant is set. Requires a recorded reason.';
 
-GRANT SELECT (id, task_id, written_by, body) ON app.comments TO app_viewer;
+GRANT SELECT (id, task_id, written_by, body, organization_id) ON app.comments TO app_viewer;
 GRANT INSERT (task_id, written_by, body) ON app.comments TO app_member;
 GRANT UPDATE (body) ON app.comments TO app_member;
 GRANT DELETE ON app.comments TO app_member;
-GRANT SELECT (id, task_id, written_by, body) ON app.comments TO app_system;
+GRANT SELECT (id, task_id, written_by, body, organization_id) ON app.comments TO app_system;
 
 -- Policies and grants of app.documents ------------------------------------------------------------
 CREATE POLICY tenant_isolation ON app.documents AS RESTRICTIVE FOR ALL TO PUBLIC
