@@ -135,7 +135,9 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
     view::derive(&input).into()
 }
 
-/// Declares an enum without data as the type of a text column with a fixed set of labels: `#[derive(TenantEnum)]`.
+/// Declares an enum without data as the type of a column with a fixed set of labels: `#[derive(TenantEnum)]`.
+///
+/// The column is text with a check constraint, or, with `native`, has an enum type of PostgreSQL.
 ///
 /// ```
 /// use tenant_runtime::{PgColumn, SqlType, TenantEnum};
@@ -156,6 +158,7 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 /// | key | description |
 /// |---|---|
 /// | `rename_all = "…"` on the enum | The case of the labels. Default: `snake_case`. Others: `kebab-case`, `lowercase`, `UPPERCASE`, `SCREAMING_SNAKE_CASE`, `PascalCase` or `camelCase`. |
+/// | `native` or `native = "…"` on the enum | Stores the labels in an enum type of PostgreSQL, with the enum's name in snake case, or this name. |
 /// | `crate = path` on the enum | The path of `tenant_runtime`. Default: `::tenant_runtime`. |
 /// | `rename = "…"` on a variant | The label. |
 /// | `renamed_from = "…"` on a variant | The label's previous text: the next migration changes it in existing rows. |
@@ -214,6 +217,7 @@ pub fn derive_enum(input: TokenStream) -> TokenStream {
 /// | `signed_context: true` | The database accepts a tenant, a user and a role only with a signature of the app (`TenantDbOptions::signing_key`), so injected SQL cannot change them. Default: false. |
 /// | `external_roles: true` | Another tool, such as Terraform, creates the database roles. The migrations create none and fail unless each role exists as required; the error contains the fix. Default: false. |
 /// | `pgaudit: "ddl, role, write"` | The classes of statements that pgaudit logs for every session in the database, on servers that load it. Default: not configured. |
+/// | `extensions: { citext: "ext" }` | The extensions that the models use, each with its schema. Default: none. |
 /// | `statement_timeout: 30` | `statement_timeout` of the app's login roles in seconds. Default: 30; 0 disables the timeout. |
 /// | `lock_timeout: 5` | `lock_timeout` in seconds. Default: 5; 0 disables the timeout. |
 /// | `idle_in_transaction_timeout: 60` | `idle_in_transaction_session_timeout` in seconds. Default: 60; 0 disables the timeout. |

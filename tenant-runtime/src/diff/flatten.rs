@@ -58,11 +58,7 @@ pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
                 |role: &Role| SchemaObject::Usage { schema: name.clone(), owner: owner(), role: role.name.clone() };
             items.extend(users.map(usage));
         }
-        items.extend(enums.iter().map(|(name, ty)| SchemaObject::Enum {
-            name: name.clone(),
-            owner: owner(),
-            ty: ty.clone(),
-        }));
+        items.extend(enums.iter().map(|(name, ty)| SchemaObject::Enum { name: name.clone(), ty: ty.clone() }));
     }
     let table = |(name, table): (&QualifiedName, &Arc<Table>)| SchemaObject::Table {
         name: name.clone(),

@@ -2,6 +2,7 @@
 
 mod flatten;
 mod object;
+mod object_text;
 mod permutation;
 mod rename;
 

@@ -15,11 +15,11 @@ pub(super) fn names(before: &Schema, after: &Schema) -> BTreeSet<String> {
 
 /// Returns the steps of a change: new labels in an earlier file, and then the other changes.
 pub(super) fn steps(before: &SchemaObject, after: &SchemaObject, old: &Schema, new: &Schema) -> Vec<Step> {
-    let (SchemaObject::Enum { ty: was, .. }, SchemaObject::Enum { name, owner, ty }) = (before, after) else {
+    let (SchemaObject::Enum { ty: was, .. }, SchemaObject::Enum { name, ty }) = (before, after) else {
         return Vec::new();
     };
     let grown = EnumType { labels: with_old_texts(name, ty, was, old, new), users: was.users.clone() };
-    let item = |ty: &EnumType| SchemaObject::Enum { name: name.clone(), owner: owner.clone(), ty: ty.clone() };
+    let item = |ty: &EnumType| SchemaObject::Enum { name: name.clone(), ty: ty.clone() };
     let change = |stage, before: &EnumType, after: &EnumType| {
         let action = Action::Alter { before: item(before), after: item(after) };
         (before != after).then_some(Step { stage, action })
@@ -41,7 +41,7 @@ fn with_old_texts(name: &QualifiedName, ty: &EnumType, was: &EnumType, old: &Sch
 /// Returns a refusal if PostgreSQL cannot change an enum type, or the type of a column, as declared.
 pub(super) fn refuse(change: &Change, old: &Schema, new: &Schema) -> Option<Refusal> {
     match change {
-        Change::Alter { before: SchemaObject::Enum { ty: was, .. }, after: SchemaObject::Enum { name, ty, .. } } => {
+        Change::Alter { before: SchemaObject::Enum { ty: was, .. }, after: SchemaObject::Enum { name, ty } } => {
             refuse_labels(name, was, ty, old, new)
         }
         Change::Alter {

@@ -275,7 +275,6 @@ impl Action {
                     SchemaObject::Schema { owner, .. }
                     | SchemaObject::Usage { owner, .. }
                     | SchemaObject::Defaults { creator: owner, .. }
-                    | SchemaObject::Enum { owner, .. }
                     | SchemaObject::Sequence { owner, .. }
                     | SchemaObject::Function { owner, .. }
                     | SchemaObject::Execute { owner, .. },

@@ -171,7 +171,7 @@ fn add(item: &SchemaObject) -> String {
         SchemaObject::Extension { name, schema } => extension::create(name, schema),
         SchemaObject::Schema { name, owner } => role::create_schema(owner, name),
         SchemaObject::Defaults { types, .. } => role::lock_defaults(*types),
-        SchemaObject::Enum { name, ty, .. } => enum_type::create(name, ty),
+        SchemaObject::Enum { name, ty } => enum_type::create(name, ty),
         SchemaObject::Sequence { name, .. } => sequence::create(name),
         SchemaObject::Function { name, function, .. } => function::create(name, function),
         SchemaObject::Execute { name, arguments, role, .. } => function::allow(name, arguments, role),
@@ -221,7 +221,7 @@ fn alter(before: &SchemaObject, after: &SchemaObject) -> String {
         }
         (SchemaObject::Timeouts { .. }, SchemaObject::Timeouts { .. }) => role::set_timeouts([after].into_iter()),
         (SchemaObject::Pgaudit { .. }, SchemaObject::Pgaudit { classes }) => pgaudit::set(classes),
-        (SchemaObject::Enum { ty: old, .. }, SchemaObject::Enum { name, ty, .. }) => enum_type::alter(name, old, ty),
+        (SchemaObject::Enum { ty: old, .. }, SchemaObject::Enum { name, ty }) => enum_type::alter(name, old, ty),
         (SchemaObject::ExtensionSchema { users: old, .. }, SchemaObject::ExtensionSchema { name, users }) => {
             extension::change_users(name, old, users)
         }

@@ -17,13 +17,20 @@ fn nodes<'p>(plan: &'p Value, found: &mut Vec<&'p Value>) {
     plan["Plans"].as_array().into_iter().flatten().for_each(|below| nodes(below, found));
 }
 
-/// Runs a statement and rolls it back; returns what it reads beyond a few rows and pages.
-async fn excess(session: &mut PgConnection, statement: &str) -> Vec<String> {
+/// Runs a statement and rolls it back; returns its plan.
+async fn plan(session: &mut PgConnection, statement: &str) -> Json<Value> {
     run(session, "BEGIN").await.expect("begun");
     let explain = format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {statement}");
     let row = session.fetch_one(AssertSqlSafe(explain)).await.expect(statement);
     run(session, "ROLLBACK").await.expect("rolled back");
-    let plans: Json<Value> = row.get(0);
+    row.get(0)
+}
+
+/// Returns what a statement reads beyond a few rows and pages.
+async fn excess(session: &mut PgConnection, statement: &str) -> Vec<String> {
+    // The first run also reads the catalog.
+    plan(session, statement).await;
+    let plans = plan(session, statement).await;
     let number = |node: &Value, key: &str| node[key].as_f64().unwrap_or_default();
     let mut all = Vec::new();
     nodes(&plans[0]["Plan"], &mut all);
@@ -36,7 +43,7 @@ async fn excess(session: &mut PgConnection, statement: &str) -> Vec<String> {
         }
     }
     let pages = number(&plans[0]["Plan"], "Shared Hit Blocks") + number(&plans[0]["Plan"], "Shared Read Blocks");
-    if pages > 100.0 {
+    if pages > 60.0 {
         found.push(format!("{statement}: {pages} pages"));
     }
     found

@@ -28,9 +28,6 @@ const ONE_MEMBERSHIP: &str = "If users have about one membership each, the index
 const KEY_ORDER: &str = "The identity keys of a large tenant seem to be spread over the primary key, so the planner \
      expects to find the first rows early; it reads the rows of other tenants if the tenant's rows come last.";
 
-const PARENT_SCOPE: &str = "A table with `parent` has no tenant column: its policy looks up each row's parent in a \
-     list of the tenant's parents, and the list contains the sub-selects of its own table's policies.";
-
 const OTHER_SELECT_POLICY: &str = "With `visibility`, the policy for SELECT differs from that for the command, and \
      the server reads the tenant's setting for each of them. The membership is still checked once.";
 
@@ -44,7 +41,7 @@ const EXISTS_STOPS: &str = "EXISTS stops at the first row, which the planner exp
 const UNLIMITED: &str = "Without policies, the statement counts the users of all tenants.";
 
 /// The known violations.
-pub(super) const EXCEPTIONS: [Exception; 16] = [
+pub(super) const EXCEPTIONS: [Exception; 12] = [
     Exception {
         rule: Rule::TenantIndex,
         calls: "",
@@ -60,10 +57,6 @@ pub(super) const EXCEPTIONS: [Exception; 16] = [
         what: "Seq Scan of projects",
         reason: EXISTS_STOPS,
     },
-    Exception { rule: Rule::TenantIndex, calls: "Comment::count", what: "Seq Scan of comments", reason: PARENT_SCOPE },
-    Exception { rule: Rule::TenantIndex, calls: "Comment::list", what: "comments_pkey", reason: PARENT_SCOPE },
-    Exception { rule: Rule::OncePerUse, calls: "Comment::insert", what: ORGANIZATION_ID, reason: PARENT_SCOPE },
-    Exception { rule: Rule::OncePerUse, calls: "Comment::update", what: ORGANIZATION_ID, reason: PARENT_SCOPE },
     Exception { rule: Rule::OncePerUse, calls: "Document::insert", what: ORGANIZATION_ID, reason: OTHER_SELECT_POLICY },
     Exception { rule: Rule::OncePerUse, calls: "Document::delete", what: ORGANIZATION_ID, reason: OTHER_SELECT_POLICY },
     Exception { rule: Rule::OncePerUse, calls: "User::", what: ORGANIZATION_ID, reason: VISIBLE_THROUGH },
