@@ -190,6 +190,7 @@ pub(super) fn functions(known: &Known, tenancy: &Tenancy, owner: &Ident) -> BTre
             returns: Returns::NewRow,
             volatility: Volatility::Volatile,
             exact_floats: false,
+            extension_schemas: Vec::new(),
             body: format!("BEGIN\n    NEW.{} := {now};\n    RETURN NEW;\nEND", name.quoted()),
             execute: vec![owner.clone()],
         };

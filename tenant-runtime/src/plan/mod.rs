@@ -222,7 +222,8 @@ impl Action {
                 Self::Backfill { table, column, with, has_triggers, is_deferred }
             }
             Self::Relabel { table, column, array, labels, undo, has_triggers } => {
-                }
+                Self::Relabel { table, column, array, labels: undo, undo: labels, has_triggers }
+            }
         })
     }
 

@@ -336,7 +336,10 @@ impl StepBuilder<'_> {
     fn fill(&mut self, table: &QualifiedName, column: &Column, with: Expression) {
         let (has_triggers, is_deferred) = (self.has_triggers(table), self.is_deferred(table, &column.name));
         let (table, column) = (table.clone(), column.clone());
-        self.push(Stage::Validate, Action::Backfill { table, column, with: Fill::Nulls(with), has_triggers, is_deferred });
+        self.push(
+            Stage::Validate,
+            Action::Backfill { table, column, with: Fill::Nulls(with), has_triggers, is_deferred },
+        );
     }
 
     /// Changes one property of a column at a time. A default is dropped before the type changes, and set again

@@ -3,8 +3,8 @@
 use tenant_runtime::{
     analyze::check,
     model::def::{
-        CheckDef, ColumnDef, EnumDef, ExtensionDef, IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, LabelsDef, NO_ROLE,
-        OnDelete, RuleDef, SqlType, SystemAccessDef, TableDef, TenancyDef, UniqueScope,
+        CheckDef, ColumnDef, EnumDef, ExtensionDef, IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, LabelsDef,
+        NO_ROLE, OnDelete, RuleDef, SqlType, SystemAccessDef, TableDef, TenancyDef, UniqueScope,
     },
 };
 
