@@ -83,9 +83,7 @@ const _: () = {
                 line: ::core::line!(),
                 name: <Self as __rt::TenantTable>::TABLE_NAME,
                 doc: "",
-                scope: __rt::ScopeDef::Parent {
-                    column: "project_id",
-                },
+                scope: __rt::parent_scope::<Project>("project_id"),
                 owner: __rt::owner::<
                     Uuid,
                     <Self as __rt::TenantTable>::Tenancy,
@@ -178,6 +176,7 @@ const _: () = {
                             >();
                             __column
                         },
+                        __rt::tenant_of_parent::<Project>(),
                     ]
                 },
                 ..__rt::TableDef::blank(

@@ -15,7 +15,10 @@ use tenant_examples::{Change, Invitation, OrgMember, Organization, Project, User
 use tenant_runtime::{
     Models, TenantTable as _,
     migrate::{folder::Folder, generate::generate},
-    model::def::{ColumnDef, LabelsDef, OnDelete, ReferenceDef, RuleDef, ScopeDef, SqlType, TableDef, TableName},
+    model::def::{
+        ColumnDef, IndexDef, IndexKindDef, IndexPartDef, LabelsDef, OnDelete, ReferenceDef, RuleDef, ScopeDef, SqlType,
+        TableDef, TableName, UniqueScope,
+    },
     roles::Organizations,
     tenant::Tenancy as _,
 };
@@ -224,7 +227,7 @@ fn of_tenant(doc: &'static str, columns: Vec<ColumnDef>) -> Declared {
 fn zones() -> Declared {
     let columns = vec![
         ColumnDef { id: true, app_assigned: false, ..plain("id", SqlType::Uuid, false) },
-        ColumnDef { unique: true, ..plain("code", SqlType::Text, false) },
+        ColumnDef { unique: Some(UniqueScope::Tenant), ..plain("code", SqlType::Text, false) },
         ColumnDef { default: Some("0"), check: Some("rate BETWEEN 0 AND 100"), ..plain("rate", SqlType::Int4, false) },
     ];
     let def = TableDef {
@@ -242,7 +245,7 @@ fn accounts(zone: TableName) -> Declared {
         reference("zone_id", zone, OnDelete::NoAction),
         reference("manager_id", OrgMember::TABLE.name, OnDelete::SetNull),
         ColumnDef {
-            unique: true,
+            unique: Some(UniqueScope::Tenant),
             check: Some("length(name) BETWEEN 1 AND 200"),
             ..plain("name", SqlType::Text, false)
         },
@@ -271,7 +274,12 @@ fn contracts(number: usize, account: TableName) -> Declared {
         visibility: Some("visibility"),
         update_own: Some("member"),
         update: Some("admin"),
-        indexes: &[&["valid_until", "id"]],
+        indexes: &const {
+            [IndexDef::blank(
+                IndexKindDef::Plain,
+                &const { [IndexPartDef::column("valid_until"), IndexPartDef::column("id")] },
+            )]
+        },
         ..def
     };
     Declared { def, columns }
@@ -287,7 +295,10 @@ fn items(contract: TableName) -> Declared {
         ColumnDef { select: Some("admin"), sensitive: true, ..plain("cost", SqlType::Int8, true) },
     ];
     let Declared { def, columns } = of_tenant("An item of a contract.", columns);
-    let def = TableDef { uniques: &[&["contract_id", "position"]], system: &["select", "update"], ..def };
+    const POSITION: &[IndexPartDef] =
+        &const { [IndexPartDef::column("contract_id"), IndexPartDef::column("position")] };
+    const UNIQUE: &[IndexDef<'_>] = &const { [IndexDef::blank(IndexKindDef::UNIQUE, POSITION)] };
+    let def = TableDef { indexes: UNIQUE, system: &["select", "update"], ..def };
     Declared { def, columns }
 }
 

@@ -10,7 +10,7 @@ use tenant_runtime::{
     analyze::check,
     audit::audit,
     migrate::{folder::Folder, generate::generate},
-    model::def::{ColumnDef, OnDelete, ReferenceDef, ScopeDef, SqlType, TableDef, TableName},
+    model::def::{ColumnDef, OnDelete, ReferenceDef, ScopeDef, SqlType, TableDef, TableName, UniqueScope},
     roles::Organizations,
     tenant::Tenancy as _,
     verify::{VerifyOptions, verify},
@@ -90,7 +90,7 @@ fn table(number: usize) -> &'static TableDef {
             references: Some(ReferenceDef::new(project, OnDelete::Cascade)),
             ..plain("project_id", SqlType::Uuid, false)
         },
-        ColumnDef { unique: true, ..plain("name", SqlType::Text, false) },
+        ColumnDef { unique: Some(UniqueScope::Tenant), ..plain("name", SqlType::Text, false) },
         ColumnDef { check: Some("quantity > 0"), ..plain("quantity", SqlType::Int4, false) },
         ColumnDef { default: Some("now()"), ..plain("created_at", SqlType::Timestamptz, false) },
     ];

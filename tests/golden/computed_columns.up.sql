@@ -297,7 +297,7 @@ CREATE TABLE library.loans (
     updated_at timestamp NOT NULL DEFAULT (now() AT TIME ZONE 'UTC'),
     CONSTRAINT loans_pkey PRIMARY KEY (org, id),
     CONSTRAINT loans_org_book_fkey FOREIGN KEY (org, book)
-        REFERENCES library.books (org, id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
+        REFERENCES library.books (org, id) ON DELETE CASCADE ON UPDATE CASCADE DEFERRABLE INITIALLY DEFERRED
 ) PARTITION BY HASH (org);
 CREATE TABLE library.loans_p0 PARTITION OF library.loans FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 ALTER TABLE library.loans_p0 ENABLE ROW LEVEL SECURITY;

@@ -66,6 +66,8 @@ DROP TYPE app.order_state;
 
 DROP TYPE app."Role";
 
+SET LOCAL ROLE app_schema_owner;
+
 REVOKE USAGE ON SCHEMA app FROM app_function_owner, app_viewer;
 
 -- Default privileges ------------------------------------------------------------------------------

@@ -160,6 +160,8 @@ ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA app TO app_viewer, app_function_owner;
 
+SET LOCAL ROLE app_schema_owner;
+
 -- Enum type app.Role ------------------------------------------------------------------------------
 CREATE TYPE app."Role" AS ENUM ('viewer', 'admin');
 GRANT USAGE ON TYPE app."Role" TO app_function_owner;

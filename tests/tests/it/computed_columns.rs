@@ -235,7 +235,7 @@ async fn verify_generates_rows_and_detects_mutants_of_computed_columns() {
     for sql in [
         "GRANT UPDATE (updated_at) ON library.books TO library_writer",
         "GRANT INSERT (updated_at) ON library.loans TO library_writer",
-        "ALTER TABLE library.books ALTER COLUMN slug DROP EXPRESSION; GRANT UPDATE (slug) ON library.books TO library_writer",
+        "ALTER TABLE library.books ALTER COLUMN slug DROP EXPRESSION, ALTER COLUMN slug DROP NOT NULL; GRANT UPDATE (slug) ON library.books TO library_writer",
         "GRANT EXECUTE ON FUNCTION library_auth.touch_updated_at TO library_reader",
         "GRANT INSERT (slug) ON library.books TO library_reader",
         "GRANT UPDATE (label) ON library.loans TO library_writer",

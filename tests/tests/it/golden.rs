@@ -18,6 +18,7 @@ macro_rules! cases {
     ($($case:ident: $($table:ident)*;)*) => {
         $(
             #[expect(dead_code, reason = "the structs exist only for the SQL generated from them")]
+            #[allow(clippy::duplicated_attributes, reason = "several indexes have the same column or condition")]
             pub(super) mod $case {
                 include!(concat!("../../golden/", stringify!($case), ".rs"));
             }

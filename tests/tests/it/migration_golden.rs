@@ -28,6 +28,7 @@ macro_rules! cases {
     ($($case:ident: $($old:ident)* => $($new:ident)*;)*) => {
         $(
             #[expect(dead_code, reason = "the structs exist only for the SQL generated from them")]
+            #[allow(clippy::duplicated_attributes, reason = "several indexes have the same column or condition")]
             mod $case {
                 include!(concat!("../../golden/evolve/", stringify!($case), ".rs"));
             }

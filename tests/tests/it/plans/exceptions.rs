@@ -28,8 +28,11 @@ const ONE_MEMBERSHIP: &str = "If users have about one membership each, the index
 const KEY_ORDER: &str = "The identity keys of a large tenant seem to be spread over the primary key, so the planner \
      expects to find the first rows early; it reads the rows of other tenants if the tenant's rows come last.";
 
-const OTHER_SELECT_POLICY: &str = "With `visibility`, the policy for SELECT differs from that for the command, and \
+const OTHER_SELECT_POLICY: &str = "With `visibility` or `owner`, the policy for SELECT differs from that for the command, and \
      the server reads the tenant's setting for each of them. The membership is still checked once.";
+
+const DEFAULT_OF_CHILD: &str =
+    "The default of the tenant column of a child row reads the setting for each row that is inserted.";
 
 const VISIBLE_THROUGH: &str = "The restrictive and the permissive policy of a table with `visible_through` each list \
      the tenant's members.";
@@ -41,7 +44,7 @@ const EXISTS_STOPS: &str = "EXISTS stops at the first row, which the planner exp
 const UNLIMITED: &str = "Without policies, the statement counts the users of all tenants.";
 
 /// The known violations.
-pub(super) const EXCEPTIONS: [Exception; 12] = [
+pub(super) const EXCEPTIONS: [Exception; 15] = [
     Exception {
         rule: Rule::TenantIndex,
         calls: "",
@@ -57,6 +60,14 @@ pub(super) const EXCEPTIONS: [Exception; 12] = [
         what: "Seq Scan of projects",
         reason: EXISTS_STOPS,
     },
+    Exception {
+        rule: Rule::NoCallPerRow,
+        calls: "Comment::insert_many",
+        what: ORGANIZATION_ID,
+        reason: DEFAULT_OF_CHILD,
+    },
+    Exception { rule: Rule::OncePerUse, calls: "Comment::insert", what: ORGANIZATION_ID, reason: OTHER_SELECT_POLICY },
+    Exception { rule: Rule::OncePerUse, calls: "Comment::update", what: ORGANIZATION_ID, reason: OTHER_SELECT_POLICY },
     Exception { rule: Rule::OncePerUse, calls: "Document::insert", what: ORGANIZATION_ID, reason: OTHER_SELECT_POLICY },
     Exception { rule: Rule::OncePerUse, calls: "Document::delete", what: ORGANIZATION_ID, reason: OTHER_SELECT_POLICY },
     Exception { rule: Rule::OncePerUse, calls: "User::", what: ORGANIZATION_ID, reason: VISIBLE_THROUGH },

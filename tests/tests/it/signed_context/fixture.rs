@@ -66,7 +66,7 @@ impl TestShop {
             );
         }
         sql += &format!(
-            "INSERT INTO shop.labels (item_id, text) SELECT id, '{name}' FROM shop.items WHERE shop_id = '{id}'"
+            "INSERT INTO shop.labels (shop_id, item_id, text) SELECT shop_id, id, '{name}' FROM shop.items WHERE shop_id = '{id}'"
         );
         run(admin, &sql).await.expect("the rows of a shop");
     }
