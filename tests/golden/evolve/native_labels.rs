@@ -127,8 +127,6 @@ ALTER TYPE app.state RENAME VALUE 'tenant_label_1' TO 'ready';
 ALTER TYPE app.state RENAME VALUE 'tenant_label_2' TO 'done';
 ALTER TYPE app.state RENAME VALUE 'tenant_label_3' TO 'busy';
 
-SET LOCAL ROLE app_schema_owner;
-
 ALTER TABLE app.notes ALTER COLUMN state SET DEFAULT 'new';
 
 RESET ROLE;
@@ -152,8 +150,6 @@ SET LOCAL lock_timeout = '5s';
 SET LOCAL ROLE app_schema_owner;
 
 ALTER TABLE app.notes ALTER COLUMN state DROP DEFAULT;
-
-SET LOCAL ROLE app_schema_owner;
 
 -- warning TM209: renames labels of the enum type `app.state`; running app versions do not know the new labels.
 ALTER TYPE app.state RENAME VALUE 'ready' TO 'tenant_label_1';

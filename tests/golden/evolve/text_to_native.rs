@@ -107,12 +107,8 @@ SET LOCAL ROLE app_schema_owner;
 
 ALTER TABLE app.notes DROP CONSTRAINT notes_state_label;
 
-SET LOCAL ROLE app_schema_owner;
-
 -- Enum type app.state -----------------------------------------------------------------------------
 CREATE TYPE app.state AS ENUM ('open', 'done', 'lost');
-
-SET LOCAL ROLE app_schema_owner;
 
 ALTER TABLE app.notes ALTER COLUMN state DROP DEFAULT;
 -- warning TM201: changes column `app.notes.state` from `text` to `app.state`; blocks reads and writes while the table is rewritten, and fails if a value cannot be converted.
@@ -144,8 +140,6 @@ ALTER TABLE app.notes ADD CONSTRAINT notes_kind_label CHECK (kind IN ('task', 'o
 -- warning TM203: fails if a row violates the check constraint `notes_kinds_label` on `app.notes`; to list other values, run SELECT kinds, count(*) FROM app.notes WHERE NOT kinds <@ ARRAY['task', 'other'] GROUP BY 1 as a role that bypasses RLS. Blocks reads and writes of the table meanwhile.
 ALTER TABLE app.notes ADD CONSTRAINT notes_kinds_label CHECK (kinds <@ ARRAY['task', 'other']);
 
-SET LOCAL ROLE app_schema_owner;
-
 DROP TYPE app.kind;
 
 RESET ROLE;
@@ -171,8 +165,6 @@ SET LOCAL ROLE app_schema_owner;
 -- Enum type app.kind ------------------------------------------------------------------------------
 CREATE TYPE app.kind AS ENUM ('task', 'job');
 
-SET LOCAL ROLE app_schema_owner;
-
 ALTER TABLE app.notes DROP CONSTRAINT notes_kinds_label;
 ALTER TABLE app.notes DROP CONSTRAINT notes_kind_label;
 -- warning TM201: changes column `app.notes.kinds` from `text[]` to `app.kind[]`; blocks reads and writes while the table is rewritten, and fails if a value cannot be converted.
@@ -184,11 +176,7 @@ ALTER TABLE app.notes ALTER COLUMN state DROP DEFAULT;
 ALTER TABLE app.notes ALTER COLUMN state TYPE text USING state::text;
 ALTER TABLE app.notes ALTER COLUMN state SET DEFAULT 'open';
 
-SET LOCAL ROLE app_schema_owner;
-
 DROP TYPE app.state;
-
-SET LOCAL ROLE app_schema_owner;
 
 ALTER TABLE app.notes ADD CONSTRAINT notes_state_label CHECK (state IN ('open', 'done'));
 

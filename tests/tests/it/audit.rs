@@ -116,7 +116,7 @@ async fn golden_cases_pass_the_audit() {
         let name = format!("golden_{case}");
         run(&mut connect(&server.admin_url()).await, &format!("CREATE DATABASE {name}")).await.expect("made");
         let url = server.url("postgres", &name);
-        run(&mut connect(&url).await, "CREATE EXTENSION btree_gist").await.expect("a trusted extension");
+        run(&mut connect(&url).await, golden::prerequisites(case)).await.expect("a trusted extension");
         let models = tenant_runtime::models![].only(tables);
         let scratch = TempDir::new();
         let folder = Folder::new(scratch.path());

@@ -66,6 +66,11 @@ pub(super) fn migration(schema: &Schema) -> Migration {
         .remove(0)
 }
 
+/// Returns what an administrator creates before the migration of a case.
+pub(super) fn prerequisites(case: &str) -> &'static str {
+    if case == "exclusion_constraints" { "CREATE EXTENSION btree_gist SCHEMA public;\n" } else { "" }
+}
+
 fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)
 }
@@ -119,7 +124,7 @@ async fn golden_migrations_apply_and_revert_without_leftovers() {
         let mut admin = tenant_tests::connect(&server.url("operator", "postgres")).await;
         admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE golden_{case}"))).await.expect("a database");
         let mut connection = tenant_tests::connect(&server.url("operator", &format!("golden_{case}"))).await;
-        tenant_tests::run(&mut connection, "CREATE EXTENSION btree_gist").await.expect("a trusted extension");
+        tenant_tests::run(&mut connection, prerequisites(case)).await.expect("a trusted extension");
         let migration = migration(&schema(&tables));
         for (direction, text) in [("up", migration.up), ("down", migration.down)] {
             let mut transaction = connection.begin().await.expect("begun");

@@ -19,12 +19,13 @@ use super::{
     },
 };
 
-/// What the administrator creates before the migration.
-const EXTENSION: &str = "CREATE EXTENSION btree_gist SCHEMA public;\n";
+const BOOKINGS: &str = "exclusion_constraints";
 
 #[tokio::test]
 async fn verify_generates_rows_for_unique_indexes_and_exclusion_constraints() {
-    for (tables, before) in [(&[Organization::TABLE, Domain::TABLE][..], ""), (&[Booking::TABLE][..], EXTENSION)] {
+    for (tables, before) in
+        [(&[Organization::TABLE, Domain::TABLE][..], ""), (&[Booking::TABLE][..], golden::prerequisites(BOOKINGS))]
+    {
         let server = tokio::task::spawn_blocking(dedicated_server).await.expect("a server");
         let sql = format!("{before}{}", golden::migration(&golden::schema(tables)).up);
         let options = VerifyOptions::default().after(sql);
@@ -50,7 +51,7 @@ async fn an_index_without_the_tenant_column_is_a_violation() {
         ),
         (
             &[Booking::TABLE][..],
-            EXTENSION,
+            golden::prerequisites(BOOKINGS),
             "ALTER TABLE app.bookings DROP CONSTRAINT bookings_organization_id_room_during_excl,
              ADD CONSTRAINT bookings_organization_id_room_during_excl
                  EXCLUDE USING gist (room WITH =, during WITH &&) WHERE (NOT cancelled)",
@@ -69,7 +70,9 @@ async fn drift_of_index_options_is_reported_and_fixed() {
     let schema = golden::schema(&[Organization::TABLE, Domain::TABLE, Booking::TABLE]);
     let server = tokio::task::spawn_blocking(dedicated_server).await.expect("a server");
     let mut admin = connect(&server.admin_url()).await;
-    run(&mut admin, &format!("{EXTENSION}BEGIN; {}; COMMIT", golden::migration(&schema).up)).await.expect("applied");
+    run(&mut admin, &format!("{}BEGIN; {}; COMMIT", golden::prerequisites(BOOKINGS), golden::migration(&schema).up))
+        .await
+        .expect("applied");
     let report = audit(&mut admin, &schema).await.expect("an audit");
     assert!(report.is_clean(), "{report}");
     let label = "domains_organization_id_label_key";
@@ -179,7 +182,7 @@ async fn an_exclusion_constraint_compares_the_rows_of_a_tenant() {
     let server = tokio::task::spawn_blocking(dedicated_server).await.expect("a server");
     let mut admin = connect(&server.admin_url()).await;
     let sql = golden::migration(&golden::schema(&[Booking::TABLE])).up;
-    run(&mut admin, &format!("{EXTENSION}{sql}")).await.expect("applied");
+    run(&mut admin, &format!("{}{sql}", golden::prerequisites(BOOKINGS))).await.expect("applied");
     let db = app_options().connect(&server.url("app_service", "postgres")).await.expect("connected");
     let user = Uuid::new_v4();
     let [acme, globex] = [(); 2].map(|()| TenantCtx::<Member>::assume_authorized(Uuid::new_v4(), user));

@@ -396,7 +396,11 @@ async fn extra_permissive_policy_does_not_open_other_tenants() {
         let smuggled = insert(def, &database.globex, database.acme.admin);
         let by_statement = def.membership.is_none() && def.invitation.is_none();
         let may_insert = def.insert.is_some() && by_statement;
-        let refused = if may_insert { Outcome::RowSecurity } else { Outcome::NoPrivilege };
+        let refused = match def.scope {
+            _ if !may_insert => Outcome::NoPrivilege,
+            ScopeDef::Parent { .. } => Outcome::MissingParent,
+            _ => Outcome::RowSecurity,
+        };
         for (sql, wanted) in [(others, Outcome::Rows(0)), (smuggled, refused)] {
             let seen = observe(&mut app, role, Some((&org, &user)), &sql).await;
             if seen != wanted {

@@ -334,10 +334,10 @@ async fn b04_comment_inherits_the_tenant_of_its_task() {
         Comment::count(&member).await.expect("reads"),
         Comment::find(&db.scope(&globex.as_admin()), own.id).await.expect("reads").is_some(),
     );
-    // Denormalized: a composite foreign key keeps the task's tenant equal to the project's.
+    // Composite foreign keys keep the task's tenant equal to the project's, and the comment's equal to the task's.
     let task = format!("UPDATE app.tasks SET organization_id = '{}' WHERE id = '{}'", globex.id, acme.task);
     assert_eq!(sqlstate_or_rows(&mut database.admin().await, &task).await, Err("23503".to_owned()));
-    assert!(matches!(smuggled, Err(Error::Forbidden { .. })), "{smuggled:?}");
+    assert!(matches!(smuggled, Err(Error::ForeignKeyViolation { .. })), "{smuggled:?}");
     assert_eq!((own.written_by, seen), (acme.member, (2, false)));
 }
 

@@ -131,7 +131,7 @@ async fn violations(cases: Vec<(&'static str, Vec<&'static TableDef>)>) -> BTree
     let mut wrong = BTreeMap::new();
     for (case, tables) in cases {
         let migration = golden::migration(&golden::schema(&tables)).up;
-        let options = VerifyOptions::default().after(migration);
+        let options = VerifyOptions::default().after(format!("{}{migration}", golden::prerequisites(case)));
         match verify(&server.admin_url(), &golden::models(&tables), &options).await {
             Ok(report) if report.is_clean() => {}
             Ok(report) => drop(wrong.insert(case, report.to_string())),

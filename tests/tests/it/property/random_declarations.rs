@@ -195,9 +195,11 @@ fn plain(
         let id = has_composite_key;
         columns.push(ColumnDef { id, references, select, ..ColumnDef::blank("org", tenancy.key, false) });
     }
+    let mut of_parent = None;
     if let Some(parent) = parent {
         columns.push(ColumnDef { app_assigned: false, ..ColumnDef::blank("org", tenancy.key, false) });
         let on_delete = if parent.name.table == "roots" { of_root } else { action(random) };
+        of_parent = Some((parent.name, on_delete));
         let references = Some(ReferenceDef::new(parent.name, on_delete));
         columns.push(ColumnDef { references, ..ColumnDef::blank("parent", key_type(parent), false) });
     }
@@ -240,6 +242,8 @@ fn plain(
     if !targets.is_empty() && random.chance(60) {
         let (target, nullable) = (random.pick(&targets), random.chance(50));
         let on_delete = if nullable && random.chance(50) { OnDelete::SetNull } else { action(random) };
+        // With different actions of two references to one row, the order of the constraints decides the outcome of its deletion.
+        let on_delete = of_parent.filter(|(parent, _)| *parent == target.name).map_or(on_delete, |(_, action)| action);
         let references = Some(ReferenceDef::new(target.name, on_delete));
         let link = ColumnDef { references, ..ColumnDef::blank("link", key_type(target), nullable) };
         columns.push(own_roles(link, random));

@@ -26,7 +26,7 @@ async fn golden_cases_with_signed_contexts_verify_clean() {
     for (case, tables) in golden::cases() {
         let tables = signed(tables);
         let migration = golden::migration(&golden::schema(&tables)).up;
-        let options = VerifyOptions::default().after(migration);
+        let options = VerifyOptions::default().after(format!("{}{migration}", golden::prerequisites(case)));
         match verify(&server.admin_url(), &golden::models(&tables), &options).await {
             Ok(report) if report.is_clean() => println!("{case}: {} probes in {:?}", report.probes, report.elapsed),
             Ok(report) => drop(wrong.insert(case, report.to_string())),
