@@ -8,6 +8,7 @@ mod enums;
 mod generated;
 mod labels;
 mod order;
+mod refusal;
 mod revoke_window;
 mod risk;
 mod steps;
@@ -23,8 +24,8 @@ use std::{
 use self::change_index::ChangeIndex;
 pub use self::{
     data_loss::UnconfirmedDataLoss,
+    refusal::{Refusal, Refusals},
     risk::{Advisory, Risk},
-    unsupported::{Refusal, Refusals},
 };
 use crate::{
     diff::{Change, Diff, SchemaObject, diff},

@@ -1,10 +1,11 @@
 //! Unsupported changes: PostgreSQL cannot make them without losing rows, or they are ambiguous.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     enums,
     labels::LabelChange,
+    refusal::{Refusal, Refusals},
     type_change::{TypeChange, type_change},
 };
 use crate::{
@@ -16,29 +17,6 @@ use crate::{
         schema::{Column, QualifiedName, RoleKind, Schema, Table},
     },
 };
-
-/// An unsupported change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The change and the cause.
-    pub what: String,
-    /// The next step.
-    pub help: String,
-}
-
-/// All unsupported changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusals(pub Vec<Refusal>);
-
-impl std::error::Error for Refusals {}
-
-impl fmt::Display for Refusals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let texts: Vec<_> =
-            self.0.iter().map(|Refusal { what, help }| format!("error: {what}\n  help: {help}")).collect();
-        f.write_str(&texts.join("\n\n"))
-    }
-}
 
 /// Returns an error with all unsupported changes, if there are any.
 pub(super) fn validate(
