@@ -16,22 +16,13 @@ use tenant_runtime::{
 use super::{
     finding_cases::{Case, function_cases, recursion_cases, sql_cases, system_access_cases},
     sample_declarations::{
-        AUTHOR, ID, MEMBERS, NAME, ORG, ORG_IN_KEY, ROLE, SHIPPED, TITLE, USER, column, invitation_columns,
-        invitations, leak, members, of, organizations, projects, refers, remarks, tasks, users, with_select_condition,
+        AUTHOR, ID, MEMBERS, NAME, ORG, ORG_IN_KEY, ROLE, ROLES_WITH_OWN, ROLES_WITH_SERVICE, SHIPPED, TITLE, USER,
+        column, invitation_columns, invitations, leak, members, of, organizations, projects, refers, remarks, tasks,
+        users, with_select_condition,
     },
 };
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/findings.txt");
-
-const ROLES_WITH_SERVICE: &[RoleDef] = &[
-    RoleDef { name: "viewer", includes: &[], renamed_from: None },
-    RoleDef { name: "service", includes: &["viewer"], renamed_from: None },
-];
-
-const ROLES_WITH_OWN: &[RoleDef] = &[
-    RoleDef { name: "viewer", includes: &[], renamed_from: None },
-    RoleDef { name: "own_viewer", includes: &["viewer"], renamed_from: None },
-];
 
 const UNKNOWN_IN_UNIQUE: IndexDef<'_> =
     IndexDef::blank(IndexKindDef::UNIQUE, &const { [IndexPartDef::column("nmae")] });

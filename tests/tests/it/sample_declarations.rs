@@ -164,3 +164,13 @@ pub(super) fn of(tenancy: TenancyDef) -> Vec<TableDef> {
 pub(super) fn leak<T>(items: Vec<T>) -> &'static [T] {
     items.leak()
 }
+
+pub(super) const ROLES_WITH_SERVICE: &[tenant_runtime::model::def::RoleDef] = &[
+    tenant_runtime::model::def::RoleDef { name: "viewer", includes: &[], renamed_from: None },
+    tenant_runtime::model::def::RoleDef { name: "service", includes: &["viewer"], renamed_from: None },
+];
+
+pub(super) const ROLES_WITH_OWN: &[tenant_runtime::model::def::RoleDef] = &[
+    tenant_runtime::model::def::RoleDef { name: "viewer", includes: &[], renamed_from: None },
+    tenant_runtime::model::def::RoleDef { name: "own_viewer", includes: &["viewer"], renamed_from: None },
+];
