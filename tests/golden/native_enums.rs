@@ -35,6 +35,7 @@ pub struct Shop {
 #[tenant(global, visible_through = ShopMember, select = "viewer")]
 pub struct Person {
     pub id: Uuid,
+    pub name: String,
 }
 
 #[derive(TenantTable)]

@@ -363,7 +363,8 @@ SET LOCAL ROLE app_schema_owner;
 
 -- Table app.persons -------------------------------------------------------------------------------
 CREATE TABLE app.persons (
-    id uuid NOT NULL DEFAULT gen_random_uuid(),
+    id   uuid NOT NULL DEFAULT gen_random_uuid(),
+    name text NOT NULL,
     CONSTRAINT persons_pkey PRIMARY KEY (id)
 );
 
@@ -446,7 +447,7 @@ CREATE POLICY select_viewer ON app.persons AS PERMISSIVE FOR SELECT TO app_viewe
     USING (id = ANY (ARRAY(SELECT m.person_id FROM app.shop_members AS m WHERE m.shop_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
 COMMENT ON POLICY select_viewer ON app.persons IS 'Allows viewer and the roles that include it to SELECT the rows of the current tenant''s members.';
 
-GRANT SELECT (id) ON app.persons TO app_viewer;
+GRANT SELECT (id, name) ON app.persons TO app_viewer;
 
 -- Policies and grants of app.shop_members ---------------------------------------------------------
 CREATE POLICY tenant_isolation ON app.shop_members AS RESTRICTIVE FOR ALL TO PUBLIC

@@ -44,13 +44,13 @@ impl Runner<'_> {
         outsiders.into_iter().map(|who| Principal { tenant: tenant.clone(), user: user.clone(), ..who }).collect()
     }
 
-    /// Returns the roles, each with a user who has it in a tenant.
+    /// Returns the roles, each with a user who has it in a tenant; the user with the highest role if no membership can hold it.
     pub(super) fn members(&self, tenant: usize) -> Vec<Principal> {
         let roles = self.tenancy.roles.iter().map(|role| role.name);
         let member = |role| {
             let mut members = self.principals.members(tenant);
-            let person = members.find(|(_, has)| *has == role).map(|(person, _)| person.key.as_str());
-            self.as_role(role, Some(&self.principals.tenants[tenant]), person)
+            let person = members.find(|(_, has)| *has == role).or_else(|| self.principals.members(tenant).last());
+            self.as_role(role, Some(&self.principals.tenants[tenant]), person.map(|(person, _)| person.key.as_str()))
         };
         roles.map(member).collect()
     }

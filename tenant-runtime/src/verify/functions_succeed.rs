@@ -6,7 +6,7 @@
 use super::{
     VerifyError,
     fixture::row_id,
-    principals::{Principal, TestUser},
+    principals::{Principal, TestUser, role_labels},
     row_data::{self, RowSpec},
     runner::Runner,
     session::TIMEOUTS,
@@ -338,8 +338,8 @@ impl Runner<'_> {
         // The last one, with the highest role, who is a member of this tenant only.
         let managers = self.principals.members(0).filter(|(_, role)| includes(role, manager));
         let (person, own) = managers.max_by_key(|(person, _)| person.roles.len() == 1)?;
-        let role_type = def.columns.iter().find(|column| column.name == columns.role)?.ty;
-        let is_label = |role: &str| role_type.labels().is_none_or(|labels| labels.labels.contains(&role));
+        let labels = role_labels(def);
+        let is_label = |role: &str| labels.is_none_or(|labels| labels.labels.contains(&role));
         let mut roles = self.tenancy.roles.iter().map(|role| role.name);
         let mut roles = roles.by_ref().filter(|role| includes(own, role) && is_label(role));
         let first = roles.next()?;

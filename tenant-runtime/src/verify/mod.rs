@@ -51,7 +51,7 @@ use crate::{
     analyze::{Findings, check},
     error::{Error, server_error},
     matrix::Matrix,
-    model::def::{TableDef, TenancyDef},
+    model::def::TableDef,
     registry::Models,
 };
 
@@ -339,11 +339,11 @@ pub async fn verify(admin_url: &str, models: &Models, options: &VerifyOptions) -
     let Some(tenancy) = models.tables().first().map(|def| def.tenancy) else {
         return Err(VerifyError::Values { reason: "there is no model".into() });
     };
-    let principals = test_principals(tenancy, 0)?;
+    let fixture = Fixture::new(tenancy, models.tables());
+    let principals = test_principals(&fixture, 0)?;
     let session = Session::begin(admin_url, &schema, &options.after).await?;
     let row_factory = RowFactory::new(&schema, &options.given_values, &principals, 0);
-    let mut runner =
-        Runner::new(session, &schema, Fixture::new(tenancy, models.tables()), row_factory, options.first_only);
+    let mut runner = Runner::new(session, &schema, fixture, row_factory, options.first_only);
     let result = runner.run_all().await;
     let Runner { session, fixture, violations, given_up, .. } = runner;
     let (probes, server) = (session.probes, session.server.clone());
@@ -376,8 +376,8 @@ pub(crate) async fn make_tenants(url: &str, models: &Models, options: &VerifyOpt
     let schema = check(models)?.schema;
     let tenancy = models.tables().first().map(|def| def.tenancy);
     let tenancy = tenancy.ok_or_else(|| VerifyError::Values { reason: "there is no model".into() })?;
-    let principals = test_principals(tenancy, PERSISTENT_KEYS)?;
     let mut fixture = Fixture::new(tenancy, models.tables());
+    let principals = test_principals(&fixture, PERSISTENT_KEYS)?;
     let mut session = Session::begin(url, &schema, &options.after).await?;
     RowFactory::new(&schema, &options.given_values, &principals, PERSISTENT_KEYS)
         .fill(&mut session, &mut fixture)
@@ -389,9 +389,10 @@ pub(crate) async fn make_tenants(url: &str, models: &Models, options: &VerifyOpt
     Ok([(a.clone(), users(0)), (b.clone(), users(1))])
 }
 
-fn test_principals(tenancy: &TenancyDef, from: u32) -> Result<Principals, VerifyError> {
+fn test_principals(fixture: &Fixture, from: u32) -> Result<Principals, VerifyError> {
+    let tenancy = fixture.tenancy;
     let types = || format!("{:?} and {:?}", tenancy.key, tenancy.user);
-    Principals::new(tenancy, from).ok_or_else(|| VerifyError::Keys { types: types() })
+    Principals::new(tenancy, fixture.membership(), from).ok_or_else(|| VerifyError::Keys { types: types() })
 }
 
 /// A group of probes.

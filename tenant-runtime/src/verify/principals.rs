@@ -10,7 +10,7 @@ use super::{
 use crate::{
     db::set_local,
     ident::quoted,
-    model::def::{SqlType, TableDef, TenancyDef},
+    model::def::{LabelsDef, SqlType, TableDef, TenancyDef},
 };
 
 /// The test tenants and test users.
@@ -32,9 +32,11 @@ pub(super) struct TestUser {
 pub(super) const NAMES: [&str; 2] = ["A", "B"];
 
 impl Principals {
-    /// Generates keys, counting up from a number.
-    pub(super) fn new(tenancy: &TenancyDef, from: u32) -> Option<Self> {
-        let roles = tenancy.roles.iter().map(|role| role.name);
+    /// Generates keys, counting up from a number. The roles of members are those that a membership row can hold.
+    pub(super) fn new(tenancy: &TenancyDef, membership: Option<&TableDef>, from: u32) -> Option<Self> {
+        let labels = membership.and_then(role_labels);
+        let is_label = |role: &&str| labels.is_none_or(|labels| labels.labels.contains(role));
+        let roles = tenancy.roles.iter().map(|role| role.name).filter(is_label);
         let mut numbers = from + 10..;
         let mut person = |roles| Some(TestUser { key: key(tenancy.user, numbers.next()?)?, roles });
         let mut people: Vec<TestUser> = Vec::new();
@@ -88,6 +90,12 @@ impl Principals {
             }
         }
     }
+}
+
+/// The roles that a membership table can store, if its role column has an enum type.
+pub(super) fn role_labels(def: &TableDef) -> Option<LabelsDef> {
+    let role = def.membership?.role;
+    def.columns.iter().find(|column| column.name == role)?.ty.labels()
 }
 
 /// Generates an unused key, which is always the same for a given number; `None` for types that are not supported as

@@ -260,6 +260,8 @@ fn classify(code: &str, message: &str) -> Outcome {
         ("42501", message) if message.contains("row-level security") => Outcome::Refused,
         (CONTEXT_NOT_SIGNED, _) => Outcome::NotSigned,
         ("23503" | "23505" | "23001" | "23514", _) => Outcome::Broken,
+        // The labels of an enum type, which are a CHECK constraint if the labels are stored as text.
+        ("22P02", message) if message.starts_with("invalid input value for enum ") => Outcome::Broken,
         (code, message) => Outcome::Failed(format!("{message} (SQLSTATE {code})")),
     }
 }

@@ -68,8 +68,8 @@ fn main() {
     }
     let column = &Task::TABLE.columns[3];
     assert_eq!((column.ty, column.nullable), (SqlType::Labels(LabelsDef::of(&["open", "in_progress", "over & done"])), true));
-    let level = EnumDef { name: "level", labels: LabelsDef::of(&["low", "high"]) };
-    assert_eq!((Task::TABLE.columns[5].ty, Task::TABLE.columns[6].ty), (SqlType::Enum(level), SqlType::Array(&SqlType::Enum(level))));
+    const LEVEL: SqlType = SqlType::Enum(EnumDef { name: "level", labels: LabelsDef::of(&["low", "high"]) });
+    assert_eq!((Task::TABLE.columns[5].ty, Task::TABLE.columns[6].ty), (LEVEL, SqlType::Array(&LEVEL)));
     assert_eq!(<Kind as PgColumn>::SQL.name_in("app"), "app.\"Kind of thing\"");
     let _ = Kind::OfWood;
     let _ = Task::LEVEL.asc();

@@ -3,7 +3,7 @@
 
 use tenant_runtime::{
     Tenancy, TenantTable,
-    model::def::ScopeDef,
+    model::def::{IndexKeyDef, IndexKindDef, ScopeDef, UniqueScope},
     roles::{Admin, Organizations, Viewer},
     tenancy,
 };
@@ -60,8 +60,13 @@ fn main() {
     let table = Country::TABLE;
     assert_eq!((table.scope, table.select, table.update), (ScopeDef::Global, Some("viewer"), None));
     assert_eq!((table.doc, table.columns[1].doc), ("The world's\ncountries.", "As its people call it."));
-    assert_eq!((table.uniques, table.indexes), (&[&["name", "iso"][..], &["iso", "tld"]][..], &[&["iso", "name"][..]][..]));
-    assert!(table.columns[1].unique && table.columns[2].index);
+    let indexes = table.indexes.iter().map(|index| (index.kind, index.parts.iter().map(|part| part.key).collect::<Vec<_>>()));
+    assert_eq!(
+        indexes.collect::<Vec<_>>(),
+        [(IndexKindDef::UNIQUE, "name", "iso"), (IndexKindDef::Plain, "iso", "name"), (IndexKindDef::UNIQUE, "iso", "tld")]
+            .map(|(kind, first, second)| (kind, vec![IndexKeyDef::Column(first), IndexKeyDef::Column(second)]))
+    );
+    assert!(table.columns[1].unique == Some(UniqueScope::Tenant) && table.columns[2].index);
     assert!(table.columns[4].references.is_some_and(|reference| reference.table == table.name));
     assert!(table.file.ends_with("global_tables.rs") && table.line == 38);
 }

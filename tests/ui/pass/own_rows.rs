@@ -53,7 +53,7 @@ fn main() {
     );
     let archived = def.columns.last().expect("a column");
     assert_eq!((archived.select, archived.insert, archived.update), (None, Some("admin"), Some("admin")));
-    assert_eq!(Task::TABLE.scope, ScopeDef::Parent { column: "project_id" });
+    assert_eq!(Task::TABLE.scope, ScopeDef::Parent { column: "project_id", tenant: "organization_id" });
     let app_assigned = def.columns.iter().filter(|column| column.app_assigned).map(|column| column.name);
     assert_eq!(app_assigned.collect::<Vec<_>>(), ["id", "visibility", "name", "archived"]);
 

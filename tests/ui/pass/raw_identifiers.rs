@@ -3,6 +3,7 @@
 
 use tenant_runtime::{
     TenantEnum, TenantTable,
+    model::def::IndexKeyDef,
     roles::{Member, Viewer},
 };
 use uuid::Uuid;
@@ -35,7 +36,7 @@ pub struct r#for {
 fn main() {
     let names: Vec<_> = Struct::TABLE.columns.iter().map(|column| (column.field, column.name)).collect();
     assert_eq!(names[2..], [("type", "type"), ("match", "match"), ("enum", "enum")]);
-    assert_eq!(Struct::TABLE.uniques, [["type", "match"]]);
+    assert_eq!(Struct::TABLE.indexes[0].parts.iter().map(|part| part.key).collect::<Vec<_>>(), ["type", "match"].map(IndexKeyDef::Column));
     assert_eq!((Struct::TABLE_NAME.table, r#for::TABLE_NAME.table), ("structs", "fors"));
     let _ = NewStruct { r#type: String::new(), r#match: None, r#enum: Kind::Static };
     let _ = StructChanges { r#type: None, ..Default::default() };

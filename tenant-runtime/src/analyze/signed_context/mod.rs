@@ -26,7 +26,7 @@ use crate::{
     ident::{Ident, literal},
     model::{
         names,
-        schema::{Function, QualifiedName, Table},
+        schema::{Function, QualifiedName, Returns, Table},
         sqlstate::CONTEXT_NOT_SIGNED,
     },
 };
@@ -51,7 +51,7 @@ pub(super) fn add(
         return;
     }
     for (name, function) in functions.iter_mut() {
-        if let Some(guard) = guard(name.table.as_str(), &function.execute, tenancy) {
+        if let Some(guard) = guard(name.table.as_str(), function, tenancy) {
             function.body = with_first_statement(&function.body, &guard);
         }
     }
@@ -64,21 +64,23 @@ pub(super) fn add(
 
 /// Returns the statement with which a function begins: it ends the function unless the context is signed for a role that can
 /// execute it. The server checks the privilege with the role at the beginning of the statement.
-fn guard(function: &str, execute: &[Ident], tenancy: &Tenancy) -> Option<String> {
+fn guard(name: &str, function: &Function, tenancy: &Tenancy) -> Option<String> {
     let unless = |role: &str, or: &str, otherwise: &str| {
         let signed = is_signed(role, tenancy);
         Some(format!("    IF NOT {signed}{or} THEN\n        {otherwise}\n    END IF;\n"))
     };
-    match function {
+    // Triggers also fire for an administrator, and do not act for the user in the context.
+    if matches!(function.returns, Returns::Trigger | Returns::NewRow) {
+        return None;
+    }
+    match name {
         // Policies call these: administrators see no rows.
         names::AUTHORIZED_TENANT_ID => unless(ROLE_ARGUMENT, "", "RETURN NULL;"),
         names::IS_SYSTEM_CONTEXT => unless(CURRENT_ROLE, "", "RETURN false;"),
-        // Triggers, which fire for an administrator too. They do not act for the user in the context.
-        names::LOG_CHANGE | names::PREVENT_LAST_MANAGER_REMOVAL => None,
         // For administrators, as the schema owner.
         names::DELETE_SYSTEM_ACCESS => None,
         _ => {
-            let or = format!(" OR {CURRENT_ROLE} NOT IN ({})", roles_with(execute, tenancy));
+            let or = format!(" OR {CURRENT_ROLE} NOT IN ({})", roles_with(&function.execute, tenancy));
             let raise = format!("RAISE EXCEPTION 'the context is not signed' USING ERRCODE = '{CONTEXT_NOT_SIGNED}';");
             unless(CURRENT_ROLE, &or, &raise)
         }

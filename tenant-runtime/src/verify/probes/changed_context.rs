@@ -13,6 +13,7 @@ use crate::{
         outcome::{Expected, Outcome},
         principals::Principal,
         probe::Probe,
+        probes::writes::DEFAULT_VALUES,
         row_data,
         runner::Runner,
         sealing::Sealing,
@@ -263,12 +264,21 @@ impl Runner<'_> {
         let mut inserts = Vec::new();
         self.insert(starting, &context, def, true, &mut inserts);
         for probe in inserts.into_iter().filter(|probe| matches!(probe.expected, Expected::Is(Outcome::Denied))) {
-            let (start, values) = probe.statement.split_once(" VALUES (").unwrap_or_default();
-            let (values, returning) = values.rsplit_once(')').unwrap_or_default();
+            let Some((start, values, returning)) = parts_of_insert(&probe.statement) else { continue };
             let statement = format!("{start} SELECT {values} WHERE {back}{returning}");
             add(Command::Insert, within, statement, Expected::Nothing);
         }
     }
+}
+
+/// Splits an INSERT into the text before its values, the values, and the text after them.
+fn parts_of_insert(statement: &str) -> Option<(&str, &str, &str)> {
+    if let Some((start, returning)) = statement.split_once(DEFAULT_VALUES) {
+        return Some((start, "", returning));
+    }
+    let (start, values) = statement.split_once(" VALUES (")?;
+    let (values, returning) = values.rsplit_once(')')?;
+    Some((start, values, returning))
 }
 
 /// Returns the value of a setting in the context of a principal; `None` if it is not a setting of the context.

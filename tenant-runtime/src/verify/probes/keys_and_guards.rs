@@ -106,14 +106,17 @@ impl Runner<'_> {
                     continue;
                 }
                 let outcome = if self.executes(&caller, function) { Outcome::NotSigned } else { Outcome::Denied };
-                let arguments = function.arguments.iter().map(|(_, ty)| format!("NULL::{ty}"));
-                let arguments = arguments.collect::<Vec<_>>().join(", ");
-                let statement = format!("SELECT 'called' FROM {}({arguments})", self.function(name));
+                let statement = format!("SELECT 'called' FROM {}", self.call_with_nulls(name, function));
                 probes.push(Probe::of_database(technique, &caller, statement, Expected::Is(outcome)));
             }
             self.probe_all(probes).await?;
         }
         self.role_of_functions().await
+    }
+
+    /// Returns a call with NULL for each argument. NULL has no type here: a caller can lack USAGE on the schema of a type.
+    fn call_with_nulls(&self, name: &str, function: &Function) -> String {
+        format!("{}({})", self.function(name), vec!["NULL"; function.arguments.len()].join(", "))
     }
 
     /// Returns whether the role of a principal has EXECUTE on a function.
@@ -145,9 +148,7 @@ impl Runner<'_> {
                 if is_of_members || !is_called || BEFORE_SIGNATURE.contains(&name) {
                     continue;
                 }
-                let arguments = function.arguments.iter().map(|(_, ty)| format!("NULL::{ty}"));
-                let arguments = arguments.collect::<Vec<_>>().join(", ");
-                let call = format!("{}({arguments})", self.function(name));
+                let call = self.call_with_nulls(name, function);
                 let statement = format!(
                     "SELECT 'called' FROM (SELECT set_config('role', {role}, true) OFFSET 0) AS s, LATERAL (SELECT {call} OFFSET 0) AS c"
                 );

@@ -369,10 +369,16 @@ fn inserted_columns(def: &'static TableDef, row: &Row) -> Vec<&'static ColumnDef
 }
 
 fn insert_into(def: &TableDef, row: &Row, listed: &[&ColumnDef]) -> String {
+    if listed.is_empty() {
+        return format!("INSERT INTO {}{DEFAULT_VALUES}", row_data::name(def.name));
+    }
     let names = listed.iter().map(|column| quoted(column.name).to_string()).collect::<Vec<_>>().join(", ");
     let values = listed.iter().map(|column| row.literal(column.name)).collect::<Vec<_>>().join(", ");
     format!("INSERT INTO {} ({names}) VALUES ({values})", row_data::name(def.name))
 }
+
+/// The values of an INSERT that lists no columns.
+pub(in crate::verify) const DEFAULT_VALUES: &str = " DEFAULT VALUES";
 
 /// Returns the RETURNING expression of an INSERT. The expression reads the key, which the database could have
 /// generated.
