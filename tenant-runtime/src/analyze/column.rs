@@ -7,7 +7,7 @@ use sqlparser::ast::Expr;
 use super::{
     Known, collation, computed_column, expression_columns, extensions,
     finding::{Findings, field_place, place},
-    id_columns, ident, list, row_id,
+    id_columns, ident, is_tenants_table, list, row_id,
     sql_expr::{self, Parsed},
     tenancy::Tenancy,
     unqualified_names,
@@ -234,7 +234,7 @@ fn check_parent(def: &TableDef, column: &str, known: &Known, findings: &mut Find
         );
         return None;
     };
-    if row_id(target).map(|id| id.name) == target.tenant_column() {
+    if is_tenants_table(target) {
         findings.error(
             place(def),
             format!("`{}` gets its tenant from `{column}`, which references the tenant itself", def.rust_name),

@@ -15,8 +15,8 @@ use crate::model::{
 
 /// Lowers the enum types, each with its labels.
 pub(super) fn enums(known: &Known, tenancy: &Tenancy, findings: &mut Findings) -> BTreeMap<QualifiedName, EnumType> {
-    let is_user = |kind: &RoleKind| *kind == RoleKind::FunctionOwner;
-    let users: Vec<_> = tenancy.roles.iter().filter(|role| is_user(&role.kind)).map(|role| role.name.clone()).collect();
+    let users = tenancy.roles.iter().filter(|role| role.kind == RoleKind::FunctionOwner);
+    let users: Vec<_> = users.map(|role| role.name.clone()).collect();
     let mut enums: BTreeMap<QualifiedName, EnumType> = BTreeMap::new();
     for def in known.by_qualified_name.values() {
         for column in def.columns {

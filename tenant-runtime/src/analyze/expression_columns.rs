@@ -5,7 +5,10 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArguments, visit_expressions};
 
 use super::sql_expr::{contains, parse};
-use crate::{ident::Ident, model::schema::Expression};
+use crate::{
+    ident::Ident,
+    model::{index::Index, schema::Expression},
+};
 
 /// Functions that are called without parentheses in SQL, so that the parser returns each as a name. PostgreSQL reserves these words,
 /// so a column of such a name must be quoted.
@@ -73,6 +76,11 @@ pub(crate) fn may_read(expression: &Expression, column: &Ident) -> bool {
         return mentions_column(expression, column);
     }
     columns_of(&parsed).iter().any(|(_, name)| name == column.as_str())
+}
+
+/// Returns whether an index contains a column, or can read it in an expression or in its condition.
+pub(crate) fn index_may_read(index: &Index, column: &Ident) -> bool {
+    index.columns().any(|name| name == column) || index.expressions().any(|text| may_read(text, column))
 }
 
 /// Returns whether an expression contains the name of a column as a word, quoted or not.

@@ -3,7 +3,7 @@
 use super::{
     column_ident,
     finding::{Findings, field_place, place},
-    id_columns,
+    is_tenants_table,
     key::key_name,
     list,
     row_expression::{self, Use, columns_once},
@@ -29,7 +29,7 @@ pub(super) struct Indexes {
 /// reveal values of other tenants.
 pub(super) fn indexes(def: &TableDef, tenant: Option<&ColumnDef>, findings: &mut Findings) -> Indexes {
     // Each row of the tenants table has its own tenant ID, so a key that starts with it would compare no two rows.
-    let tenant = tenant.filter(|tenant| id_columns(def).iter().any(|id| id.name != tenant.name));
+    let tenant = tenant.filter(|_| !is_tenants_table(def));
     let mut all = Indexes::default();
     for column in def.columns {
         let part = [IndexPartDef::column(column.name)];

@@ -319,6 +319,11 @@ fn row_id(def: &TableDef) -> Option<&ColumnDef> {
     id_columns(def).pop()
 }
 
+/// Returns whether each row of a table is a tenant: the tenant column is its whole key.
+fn is_tenants_table(def: &TableDef) -> bool {
+    row_id(def).is_some_and(|id| def.is_tenant_column(id))
+}
+
 /// Lists names for a message.
 pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")

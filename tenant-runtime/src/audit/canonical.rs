@@ -115,7 +115,8 @@ impl Canonical {
         let schema = "SELECT nspname::text FROM pg_namespace WHERE oid = pg_my_temp_schema()";
         let schema: String = sqlx::query_scalar(schema).fetch_one(&mut *transaction).await?;
         let scratch = Name { schema: schema.clone(), name: name.table.to_string() };
-        for Fact { object, state } in facts(transaction, include_str!("sql/relations.sql"), &[schema]).await? {
+        let relations = sqlx::query_scalar(include_str!("sql/relations.sql")).bind(vec![schema]);
+        for Fact { object, state } in facts(transaction, relations).await? {
             let object = match object {
                 Object::Index(of, index) if of == scratch => Object::Index(name.into(), index),
                 Object::Constraint(of, constraint) if of == scratch => Object::Constraint(name.into(), constraint),
@@ -173,10 +174,7 @@ fn pieces(name: &QualifiedName, table: &Table, scratch: &str) -> Vec<(Object, St
         ));
     }
     for index in table.indexes.iter().filter(|index| !has_only_columns(index)) {
-        let object = match index.kind {
-            IndexKind::Exclusion => Object::Constraint(own.clone(), index.name.to_string()),
-            IndexKind::Plain | IndexKind::Unique { .. } => Object::Index(own.clone(), index.name.to_string()),
-        };
+        let object = Object::of_index(&own, index);
         let mut index = index.clone();
         index.expressions_mut().for_each(|expression| *expression = Expression::trusted(of_scratch(expression)));
         pieces.push((object, part::index(&scratch_name, &index)));

@@ -8,7 +8,10 @@ use serde_json::Value;
 use crate::{
     error::{Error, Result},
     ident::quoted,
-    model::schema::QualifiedName,
+    model::{
+        index::{Index, IndexKind},
+        schema::QualifiedName,
+    },
 };
 
 /// The catalog of one product's schemas and roles, either live or as declared.
@@ -199,6 +202,15 @@ impl From<&QualifiedName> for Name {
 }
 
 impl Object {
+    /// Returns the object of an index or an exclusion constraint.
+    pub(super) fn of_index(table: &Name, index: &Index) -> Self {
+        let (table, name) = (table.clone(), index.name.to_string());
+        match index.kind {
+            IndexKind::Exclusion => Self::Constraint(table, name),
+            IndexKind::Plain | IndexKind::Unique { .. } => Self::Index(table, name),
+        }
+    }
+
     /// Returns the objects on which this object depends, such as the table of a column, or the
     /// object and grantee of a privilege.
     pub(super) fn dependencies(&self) -> Vec<Object> {

@@ -11,8 +11,8 @@ use crate::{
     model::{
         column_property::ColumnProperty,
         schema::{
-            Column, Deferral, ForeignKey, ForeignKeyAction, Function, Index, IndexKind, Key, OnUpdate, Policy,
-            QualifiedName, Returns, Role, RoleKind, Schema, Table, TriggerKind, Volatility,
+            Column, Deferral, ForeignKey, ForeignKeyAction, Function, Index, Key, OnUpdate, Policy, QualifiedName,
+            Returns, Role, RoleKind, Schema, Table, TriggerKind, Volatility,
         },
     },
     sql::part::{PGAUDIT, SEQUENCE_CACHE, timeout_settings},
@@ -336,11 +336,7 @@ impl Facts<'_> {
     }
 
     fn index(&mut self, table: &Name, index: &Index) {
-        let name = index.name.to_string();
-        let object = match index.kind {
-            IndexKind::Exclusion => Object::Constraint(table.clone(), name),
-            IndexKind::Plain | IndexKind::Unique { .. } => Object::Index(table.clone(), name),
-        };
+        let object = Object::of_index(table, index);
         let properties = match index.plain_columns().filter(|_| has_only_columns(index)) {
             Some(columns) => state(with(index_shape(columns, false), json!({ "predicate": null }))),
             None => self.canonical.index(&object),

@@ -1,7 +1,7 @@
 //! Reads the live catalog: one query per area, all in one snapshot.
 
 use serde::Deserialize;
-use sqlx::{Connection as _, Executor as _, PgConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection, Postgres, postgres::PgArguments, query::QueryScalar};
 
 use super::catalog::{Catalog, Object, State};
 use crate::{
@@ -41,16 +41,14 @@ pub(super) async fn read(transaction: &mut PgConnection, schema: &Schema) -> Res
     let (schemas, roles) = (schemas(schema), roles(schema));
     let mut all = Vec::new();
     for query in [include_str!("sql/relations.sql"), include_str!("sql/routines.sql")] {
-        all.extend(facts(transaction, query, &schemas).await?);
+        all.extend(facts(transaction, sqlx::query_scalar(query).bind(&schemas)).await?);
     }
     let access = sqlx::query_scalar(include_str!("sql/access.sql")).bind(&schemas).bind(&roles).bind(owners(schema));
-    let rows = access.fetch_all(&mut *transaction).await?;
-    all.extend(parsed(&rows)?);
+    all.extend(facts(transaction, access).await?);
     let names: Vec<_> = schema.extensions.keys().map(ToString::to_string).collect();
     let extensions = sqlx::query_scalar(include_str!("sql/extensions.sql")).bind(names).bind(&roles);
-    let rows = extensions.fetch_all(&mut *transaction).await?;
-    all.extend(parsed(&rows)?);
-    all.extend(facts(transaction, include_str!("sql/roles.sql"), &roles).await?);
+    all.extend(facts(transaction, extensions).await?);
+    all.extend(facts(transaction, sqlx::query_scalar(include_str!("sql/roles.sql")).bind(&roles)).await?);
     Ok(Catalog { facts: all.into_iter().map(|fact| (fact.object, fact.state)).collect() })
 }
 
@@ -61,13 +59,12 @@ pub(super) struct Fact {
     pub(super) state: State,
 }
 
-/// Runs a query of the catalog whose parameter is a list of names.
-pub(super) async fn facts(transaction: &mut PgConnection, query: &'static str, names: &[String]) -> Result<Vec<Fact>> {
-    let rows: Vec<String> = sqlx::query_scalar(query).bind(names).fetch_all(transaction).await?;
-    parsed(&rows)
-}
-
-fn parsed(rows: &[String]) -> Result<Vec<Fact>> {
+/// Runs a query of the catalog.
+pub(super) async fn facts(
+    transaction: &mut PgConnection,
+    query: QueryScalar<'_, Postgres, String, PgArguments>,
+) -> Result<Vec<Fact>> {
+    let rows = query.fetch_all(transaction).await?;
     let facts = rows.iter().map(|row| serde_json::from_str(row)).collect::<Result<_, _>>();
     facts.map_err(|error| Error::Database(sqlx::Error::Decode(error.into())))
 }

@@ -74,7 +74,7 @@ impl SchemaObject {
                 write!(f, "restore default privileges of PUBLIC on objects that `{creator}` creates")
             }
             Self::ExtensionSchema { name, .. } => write!(f, "revoke USAGE on the schema of extensions `{name}`"),
-            Self::Extension { name, .. } => write!(f, "no longer require extension `{name}`"),
+            Self::Extension { name, .. } => write!(f, "remove the requirement of extension `{name}`"),
             Self::Usage { schema, role, .. } => write!(f, "revoke USAGE on schema `{schema}` from `{role}`"),
             Self::Execute { name, role, .. } => write!(f, "revoke EXECUTE on function `{name}` from `{role}`"),
             Self::Grant { table, grant } => {

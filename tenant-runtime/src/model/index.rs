@@ -20,6 +20,13 @@ pub struct Index {
     pub condition: Option<Expression>,
 }
 
+impl Index {
+    /// Returns whether the index rejects rows.
+    pub(crate) fn is_enforced(&self) -> bool {
+        self.kind != IndexKind::Plain
+    }
+}
+
 /// What an index enforces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IndexKind {

@@ -47,6 +47,12 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// Returns the enum type of a column that has the type or an array of it.
+    pub(crate) fn enum_of(&self, ty: &Expression) -> Option<&EnumType> {
+        let element = ty.as_str().strip_suffix("[]").unwrap_or(ty.as_str());
+        self.enums.iter().find(|(name, _)| name.quoted() == element).map(|(_, ty)| ty)
+    }
+
     /// Returns the name of the product to which the roles belong.
     #[must_use]
     pub fn product(&self) -> &str {

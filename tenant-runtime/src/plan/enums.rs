@@ -48,12 +48,8 @@ pub(super) fn refuse(change: &Change, old: &Schema, new: &Schema) -> Option<Refu
             before: SchemaObject::Column { column: before, .. },
             after: SchemaObject::Column { table, column },
         } if before.ty != column.ty => {
-            let of = |schema: &Schema, ty: &str| {
-                let element = ty.strip_suffix("[]").unwrap_or(ty);
-                schema.enums.iter().find(|(name, _)| name.quoted() == element).map(|(_, ty)| ty.clone())
-            };
             let place = format!("column `{table}.{}`", column.name);
-            let (was, is) = (of(old, before.ty.as_str()), of(new, column.ty.as_str()));
+            let (was, is) = (old.enum_of(&before.ty), new.enum_of(&column.ty));
             if was.is_some() && is.is_some() {
                 return Some(Refusal {
                     what: format!(
@@ -67,8 +63,7 @@ pub(super) fn refuse(change: &Change, old: &Schema, new: &Schema) -> Option<Refu
             }
             let checked = old.tables.get(table)?.checks.iter().filter_map(|check| check.labels.as_ref());
             let labels = checked.into_iter().find(|labels| labels.column == column.name)?;
-            let missing =
-                labels.labels.iter().find(|label| is.as_ref().is_some_and(|ty| !ty.labels.contains(label)))?;
+            let missing = labels.labels.iter().find(|label| is.is_some_and(|ty| !ty.labels.contains(label)))?;
             Some(Refusal {
                 what: format!(
                     "cannot change {place} to the enum type `{}`: existing rows can have the label `{missing}`, which the type lacks",
@@ -88,7 +83,7 @@ fn refuse_labels(name: &QualifiedName, was: &EnumType, ty: &EnumType, old: &Sche
     if let Some(lost) = was.labels.iter().find(|label| !grown.contains(label)) {
         return Some(Refusal {
             what: format!(
-                "the label `{lost}` of the enum type `{name}` is no longer declared, and PostgreSQL cannot remove a label"
+                "the declaration removes the label `{lost}` of the enum type `{name}`, and PostgreSQL cannot remove a label"
             ),
             help: format!(
                 "if it was renamed, add `#[tenant(renamed_from = \"{lost}\")]` to its variant; or keep the variant; or {WAY_OUT}"

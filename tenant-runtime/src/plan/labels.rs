@@ -60,9 +60,8 @@ fn label_checks(table: &Table) -> impl Iterator<Item = &LabelCheck> {
 
 /// Returns the labels of a column that had an enum type.
 fn enum_labels<'s>(table: &Table, column: &Ident, schema: &'s Schema) -> Option<&'s Vec<String>> {
-    let ty = table.columns.iter().find(|other| other.name == *column)?.ty.as_str();
-    let element = ty.strip_suffix("[]").unwrap_or(ty);
-    schema.enums.iter().find(|(name, _)| name.quoted() == element).map(|(_, ty)| &ty.labels)
+    let column = table.columns.iter().find(|other| other.name == *column)?;
+    schema.enum_of(&column.ty).map(|ty| &ty.labels)
 }
 
 fn change(

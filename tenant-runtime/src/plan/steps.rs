@@ -12,13 +12,13 @@ use super::{
     tenant_columns::{TenantColumns, is_from_parent},
 };
 use crate::{
-    analyze::expression_columns::may_read,
+    analyze::expression_columns::{index_may_read, may_read},
     diff::{Change, SchemaObject, in_order, temporary_name},
     ident::Ident,
     model::{
         column_property::ColumnProperty,
         migration_hints::MigrationHints,
-        schema::{Column, ColumnDefault, Deferral, Expression, Index, IndexKind, QualifiedName, Schema},
+        schema::{Column, ColumnDefault, Deferral, Expression, Index, QualifiedName, Schema},
     },
 };
 
@@ -278,12 +278,8 @@ impl StepBuilder<'_> {
     /// Returns when to drop an index: after its replacement has been built, unless it has to be dropped earlier.
     fn dropping_index(&self, table: &QualifiedName, index: &Index) -> Stage {
         let mut replaced = false;
-        let reads = |column: &Ident| {
-            index.columns().any(|name| name == column) || index.expressions().any(|text| may_read(text, column))
-        };
         // Rows that the new declaration allows could violate the old one.
-        let is_enforced = index.kind != IndexKind::Plain;
-        if is_enforced || self.index.renamed.contains(&index.name) {
+        if index.is_enforced() || self.index.renamed.contains(&index.name) {
             return Stage::Main;
         }
         for change in self.index.of_table(Some(table)) {
@@ -294,7 +290,7 @@ impl StepBuilder<'_> {
                     }
                     replaced |= is_built(item, self.partitions(table));
                 }
-                Change::Drop(SchemaObject::Column { column, .. }) if reads(&column.name) => {
+                Change::Drop(SchemaObject::Column { column, .. }) if index_may_read(index, &column.name) => {
                     return Stage::Main;
                 }
                 _ => {}

@@ -61,7 +61,7 @@ $extension$;
     )
 }
 
-/// Explains why an extension that is no longer declared is not dropped.
+/// Explains why the removal of an extension from the declaration drops nothing.
 pub(super) fn keep(name: &Ident) -> String {
     let extension = name.quoted();
     format!(

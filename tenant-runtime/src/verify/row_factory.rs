@@ -21,7 +21,7 @@ use crate::{
     ident::{Ident, quoted},
     model::{
         def::{ColumnDef, TableDef, TableName},
-        schema::{Index, IndexKind, Table},
+        schema::{Index, Table},
     },
 };
 
@@ -243,7 +243,7 @@ impl<'a> RowFactory<'a> {
     fn is_null_in_index(&self, def: &TableDef, column: &str) -> bool {
         let column = Ident::derived([column]);
         self.table(def).is_some_and(|table| {
-            let enforced = table.indexes.iter().filter(|index| index.kind != IndexKind::Plain);
+            let enforced = table.indexes.iter().filter(|index| index.is_enforced());
             let mut conditions = enforced.filter_map(|index| index.condition.as_ref());
             conditions.any(|text| may_read(text, &column) && !text.as_str().to_uppercase().contains("NOT NULL"))
         })
@@ -259,7 +259,7 @@ impl<'a> RowFactory<'a> {
                 columns.any(|column| column.generated().is_some_and(|expression| may_read(expression, &name)))
             };
             let uniques = table.uniques.iter().flat_map(|key| &key.columns);
-            let indexes = table.indexes.iter().filter(|index| index.kind != IndexKind::Plain);
+            let indexes = table.indexes.iter().filter(|index| index.is_enforced());
             uniques.chain(indexes.flat_map(Index::columns)).any(|key| *key == name || is_computed_from(key))
         })
     }

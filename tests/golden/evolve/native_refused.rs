@@ -108,7 +108,7 @@ error: the labels of the enum type `app.kind` have another order, and PostgreSQL
 error: a new label of the enum type `app.level` has the text of a label that is renamed
   help: rename the label in one migration, and add the new one in a later migration
 
-error: the label `open` of the enum type `app.state` is no longer declared, and PostgreSQL cannot remove a label
+error: the declaration removes the label `open` of the enum type `app.state`, and PostgreSQL cannot remove a label
   help: if it was renamed, add `#[tenant(renamed_from = "open")]` to its variant; or keep the variant; or remove `native` from the enum, which makes the column text with a check constraint, and generate that migration; then change the labels, and add `native` again afterwards
 
 error: cannot change column `app.notes.mood` from the enum type `app.mood` to the enum type `app.feeling`: PostgreSQL has no conversion

@@ -1,6 +1,7 @@
 //! The audit: comparison of the live catalog with the declaration, required privileges, report formats and baselines.
 
 use serde_json::Value;
+use sqlx::PgConnection;
 use tenant_runtime::{
     Error, Migrations, TenantDb,
     analyze::check,
@@ -38,6 +39,20 @@ pub(super) fn codes(report: &Report) -> Vec<&'static str> {
     let mut codes: Vec<_> = codes.filter(|code| !["TA217", "TA219", "TA232"].contains(code)).collect();
     codes.sort_unstable();
     codes
+}
+
+/// Runs a statement, asserts that the audit reports these codes, and that the database is clean after the fixes.
+pub(super) async fn assert_reported_and_fixed(admin: &mut PgConnection, schema: &Schema, sql: &str, expected: &[&str]) {
+    run(admin, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let report = audit(admin, schema).await.expect("an audit");
+    let mut found = codes(&report);
+    found.dedup();
+    assert_eq!(found, expected, "{sql}\n{report}");
+    for finding in &report.findings {
+        run(admin, &finding.fix).await.unwrap_or_else(|error| panic!("{sql}: {}: {error}", finding.fix));
+    }
+    let left = audit(admin, schema).await.expect("an audit");
+    assert!(left.is_clean(), "{sql}\n{left}");
 }
 
 #[tokio::test]

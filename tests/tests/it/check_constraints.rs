@@ -8,7 +8,7 @@ use tenant_runtime::{
 use tenant_tests::{connect, dedicated_server, run};
 
 use super::{
-    audit::codes,
+    audit::assert_reported_and_fixed,
     golden::{
         self,
         check_constraints::{Agreement, Booking},
@@ -81,15 +81,6 @@ async fn drift_of_a_check_over_several_columns_is_reported_and_fixed() {
         "ALTER TABLE app.bookings RENAME CONSTRAINT \"seats or order\" TO either".to_owned(),
         "ALTER TABLE app.bookings ADD CONSTRAINT more CHECK (seats > cents)".to_owned(),
     ] {
-        run(&mut admin, &sql).await.expect(&sql);
-        let report = audit(&mut admin, &schema).await.expect("an audit");
-        let mut found = codes(&report);
-        found.dedup();
-        assert_eq!(found, ["TA108"], "{sql}\n{report}");
-        for finding in &report.findings {
-            run(&mut admin, &finding.fix).await.unwrap_or_else(|error| panic!("{sql}: {}: {error}", finding.fix));
-        }
-        let left = audit(&mut admin, &schema).await.expect("an audit");
-        assert!(left.is_clean(), "{sql}\n{left}");
+        assert_reported_and_fixed(&mut admin, &schema, &sql, &["TA108"]).await;
     }
 }

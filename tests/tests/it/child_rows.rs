@@ -172,7 +172,7 @@ async fn database_fills_the_tenant_column_from_the_context() {
     }
     let denied = || Err("42501".to_owned());
     assert_eq!(seen, [Ok(1), denied(), denied(), denied(), denied()]);
-    // Without a tenant in the context there is no row to write.
+    // Without a tenant in the context, the tenant column would be NULL.
     run(&mut session, "SET firm.firm_id = ''").await.expect("set");
     assert_eq!(state(&mut session, &own.replace("sql", "none")).await, denied());
 }

@@ -14,7 +14,7 @@ use tenant_tests::{ask, connect, dedicated_server, run};
 use uuid::Uuid;
 
 use super::{
-    audit::codes,
+    audit::assert_reported_and_fixed,
     golden::{
         self,
         computed_columns::{
@@ -318,15 +318,6 @@ async fn drift_of_computed_columns_and_foreign_keys_is_reported_and_fixed() {
             vec!["TA108"],
         ),
     ] {
-        run(&mut admin, &sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-        let report = audit(&mut admin, &schema).await.expect("an audit");
-        let mut found = codes(&report);
-        found.dedup();
-        assert_eq!(found, expected, "{sql}\n{report}");
-        for finding in &report.findings {
-            run(&mut admin, &finding.fix).await.unwrap_or_else(|error| panic!("{sql}: {}: {error}", finding.fix));
-        }
-        let left = audit(&mut admin, &schema).await.expect("an audit");
-        assert!(left.is_clean(), "{sql}\n{left}");
+        assert_reported_and_fixed(&mut admin, &schema, &sql, &expected).await;
     }
 }

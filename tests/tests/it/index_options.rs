@@ -11,7 +11,7 @@ use tenant_tests::{app_options, connect, dedicated_server, run};
 use uuid::Uuid;
 
 use super::{
-    audit::codes,
+    audit::assert_reported_and_fixed,
     golden::{
         self,
         exclusion_constraints::{Booking, NewBooking},
@@ -101,16 +101,7 @@ async fn drift_of_index_options_is_reported_and_fixed() {
         ("TA108", exclude(&format!("({all} =) WHERE (NOT cancelled)"))),
         ("TA108", exclude("(room WITH =, during WITH &&) WHERE (NOT cancelled)")),
     ] {
-        run(&mut admin, &sql).await.expect(&sql);
-        let report = audit(&mut admin, &schema).await.expect("an audit");
-        let mut found = codes(&report);
-        found.dedup();
-        assert_eq!(found, [code], "{sql}\n{report}");
-        for finding in &report.findings {
-            run(&mut admin, &finding.fix).await.unwrap_or_else(|error| panic!("{sql}: {}: {error}", finding.fix));
-        }
-        let left = audit(&mut admin, &schema).await.expect("an audit");
-        assert!(left.is_clean(), "{sql}\n{left}");
+        assert_reported_and_fixed(&mut admin, &schema, &sql, &[code]).await;
     }
 }
 

@@ -278,9 +278,9 @@ async fn roles_and_visibility_of_an_enum_type_decide_who_sees_a_row() {
         assert_eq!(Card::count(&scope).await.expect("counted"), 2);
         assert_eq!(Card::count(&db.scope(&other)).await.expect("counted"), 0);
         let forged = TenantCtx::<Boss>::assume_authorized(*ctx.tenant_id(), bob);
-        assert_eq!(Card::count(&db.scope(&forged)).await.expect("counted"), 0, "a reader is no boss");
+        assert_eq!(Card::count(&db.scope(&forged)).await.expect("counted"), 0, "the membership has the role reader");
         Member::change_role(&scope, bob, MemberRole::Boss).await.expect("changed");
-        assert_eq!(Card::count(&db.scope(&forged)).await.expect("counted"), 1, "now a boss");
+        assert_eq!(Card::count(&db.scope(&forged)).await.expect("counted"), 1, "the membership has the role boss");
         Member::add_member(&db.scope(&other), bob, MemberRole::Reader).await.expect_err("consent is required");
         Member::remove_member(&scope, bob).await.expect("removed");
         let last = Member::leave(&scope).await;

@@ -199,16 +199,12 @@ impl FixWriter<'_> {
     /// column.
     fn has_other_value(&self, table: &Name, name: &str, properties: &[&str]) -> bool {
         const VALUE: [&str; 5] = ["collation", "default", "generated", "identity", "type"];
-        let found = self.table(table);
-        let column = found.and_then(|(_, table)| table.columns.iter().find(|column| column.name.as_str() == name));
-        column.is_some_and(|column| column.generated().is_some())
+        self.column(table, name).is_some_and(|column| column.generated().is_some())
             && properties.iter().any(|property| VALUE.contains(property))
     }
 
     fn alter_column(&self, table: &Name, name: &str, property: &str, live: &State) -> Result<String> {
-        let found = self.table(table);
-        let column = found.and_then(|(_, table)| table.columns.iter().find(|column| column.name.as_str() == name));
-        let Some(column) = column else { return Ok(String::new()) };
+        let Some(column) = self.column(table, name) else { return Ok(String::new()) };
         let alter = |what: String| format!("ALTER TABLE {} ALTER COLUMN {} {what};", table.quoted(), quoted(name));
         Ok(match (property, &column.default) {
             ("identity", Some(ColumnDefault::Identity)) if live.get("identity").is_some_and(Value::is_string) => {
@@ -221,7 +217,7 @@ impl FixWriter<'_> {
             // The expression of the generated column, which is dropped before.
             ("default", None) if live.get("generated").is_some_and(Value::is_string) => String::new(),
             ("sensitive", _) if column.sensitive => {
-                found.map(|(own, _)| part::sensitive_column(self.schema, own, column)).unwrap_or_default()
+                self.table(table).map(|(own, _)| part::sensitive_column(self.schema, own, column)).unwrap_or_default()
             }
             ("expression_statistics", _) => {
                 let names: Vec<Name> = live
@@ -250,9 +246,7 @@ impl FixWriter<'_> {
                 comment(&format!("TABLE {}", name.quoted()), text)
             }
             Object::Column(table, name) => {
-                let found = self.table(table);
-                let column = found.and_then(|(_, table)| table.columns.iter().find(|own| own.name.as_str() == name));
-                let text = column.map(|column| column.comment.as_str()).unwrap_or_default();
+                let text = self.column(table, name).map(|column| column.comment.as_str()).unwrap_or_default();
                 comment(&format!("COLUMN {}.{}", table.quoted(), quoted(name)), text)
             }
             Object::Policy(table, name) => {

@@ -29,8 +29,9 @@ impl FixWriter<'_> {
             },
             Object::Column(table, name) => {
                 let found = self.table(table);
-                let column = found.and_then(|(_, table)| table.columns.iter().find(|own| own.name.as_str() == name));
-                let (Some((own, whole)), Some(column)) = (found, column) else { return String::new() };
+                let (Some((own, whole)), Some(column)) = (found, self.column(table, name)) else {
+                    return String::new();
+                };
                 let mut lines = vec![part::column(own, column)];
                 lines.push(self.comment(object));
                 lines.extend(whole.grants.iter().filter(|grant| grant.columns.contains(&column.name)).map(|grant| {

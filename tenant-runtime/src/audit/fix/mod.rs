@@ -9,7 +9,7 @@ pub(super) use self::manual::comment_lines;
 use crate::{
     audit::catalog::{Name, Object, signature},
     ident::{Ident, literal, quoted},
-    model::schema::{Function, QualifiedName, Schema, Table},
+    model::schema::{Column, Function, QualifiedName, Schema, Table},
     sql::part,
 };
 
@@ -42,6 +42,12 @@ impl FixWriter<'_> {
     fn table(&self, name: &Name) -> Option<(&QualifiedName, &Table)> {
         let mut tables = self.schema.tables().iter().map(|(own, table)| (own, &**table));
         tables.find(|(own, _)| Name::from(*own) == *name)
+    }
+
+    /// Finds a declared column.
+    fn column(&self, table: &Name, name: &str) -> Option<&Column> {
+        let (_, table) = self.table(table)?;
+        table.columns.iter().find(|column| column.name.as_str() == name)
     }
 
     /// Finds the table of a declared partition, with the table's number of partitions and the

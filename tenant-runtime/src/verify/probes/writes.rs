@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    analyze::expression_columns::may_read,
+    analyze::expression_columns::index_may_read,
     ident::{Ident, literal, quoted},
     model::{
         def::{ColumnDef, TableDef, TableName},
-        schema::{Command, Index, IndexKind},
+        schema::{Command, Index},
     },
     verify::{
         VerifyError,
@@ -196,12 +196,10 @@ impl Runner<'_> {
         let keys = table.uniques.iter().map(|key| key.columns.clone());
         // The row must also satisfy the condition of the index, as the other row does.
         let read_by = |index: &Index| {
-            let reads = |column: &Ident| {
-                index.columns().any(|name| name == column) || index.expressions().any(|text| may_read(text, column))
-            };
-            table.columns.iter().map(|column| column.name.clone()).filter(reads).collect::<Vec<_>>()
+            let names = table.columns.iter().map(|column| column.name.clone());
+            names.filter(|name| index_may_read(index, name)).collect::<Vec<_>>()
         };
-        let indexes = table.indexes.iter().filter(|index| index.kind != IndexKind::Plain).map(read_by);
+        let indexes = table.indexes.iter().filter(|index| index.is_enforced()).map(read_by);
         // A key without the tenant column is declared for the rows of all tenants.
         for key in keys.chain(indexes).filter(|columns| columns.iter().any(|column| column.as_str() == tenant)) {
             // References and the tenant column are rejected for other reasons.
