@@ -14,7 +14,7 @@ pub(crate) use self::{
     server::{is_retryable, server_error},
 };
 use self::{
-    display::{CheckName, List, ReadOnly, Reason, RefusedBecause, RoleName},
+    display::{CheckName, List, ReadOnly, Reason, RefusedBecause, RoleName, Unavailable},
     forbidden::{ForbiddenReason, InvitationTable},
 };
 pub use self::{
@@ -300,16 +300,25 @@ pub enum Error {
         /// Whether the server is a standby; otherwise, `default_transaction_read_only` is on.
         is_standby: bool,
     },
-    /// All connections of a role remained in use, or the server is no longer reachable.
+    /// All connections of a role remained in use, or the server is no longer reachable, or it refuses further connections.
     #[error(
-        "timed out after {waited:?} waiting for a connection for role `{role}`; check for long-running transactions, increase \
-         `max_connections`, or check whether the server is reachable"
+        "timed out after {waited:?} waiting for a connection for role `{role}`: {}",
+        Unavailable((*.open, *.max), .login, *.connection_limit)
     )]
     PoolTimeout {
         /// The database role.
         role: &'static str,
         /// The time spent waiting.
         waited: Duration,
+        /// The number of open connections of the role.
+        open: u32,
+        /// The maximum number of connections of the role.
+        max: u32,
+        /// The login role.
+        login: String,
+        /// The `CONNECTION LIMIT` of the login role, which applies to all roles and to all instances of the app together; `None` if
+        /// there is none, or behind a connection pooler.
+        connection_limit: Option<u32>,
     },
     /// The connection was lost before the answer to a commit, or to a single call that writes, arrived. The server has kept all of
     /// its changes or none of them.

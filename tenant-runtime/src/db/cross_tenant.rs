@@ -1,11 +1,16 @@
 //! Cross-tenant jobs: separate connections, a recorded reason, and transactions as the system role.
 
-use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
-use futures_core::{future::BoxFuture, stream::BoxStream};
 use sqlx::{
-    Connection as _, Describe, Either, Execute, Executor, Postgres, Row as _, SqlStr,
-    postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
+    Connection as _, Postgres, Row as _,
+    postgres::{PgArguments, PgRow},
     query::Query,
 };
 use tracing::{Span, field};
@@ -14,13 +19,14 @@ use uuid::Uuid;
 use super::{
     begin_sql, connect,
     context_tx::{ContextTx, context_error},
+    executor::executor_through_deref,
     fingerprint, login_check,
     message::FailedAt,
     options::TenantDbOptions,
     pool::{PoolStatus, Pools},
+    pool_size::{LoginLimit, PoolSizes},
     session_context::SessionContext,
     signed_message,
-    statement::{OwnedQuery, ResultStream},
     tx::{self, TenantTx},
     tx_options::TxOptions,
 };
@@ -97,7 +103,7 @@ impl<T: Tenancy> SystemDb<T> {
         let roles = T::DEF.roles.iter().map(|role| role.name).chain([names::NO_TENANT]);
         let roles: Vec<String> = roles.map(|role| T::DEF.database_role(role)).collect();
         let mut tx = connection.begin().await?;
-        let (_, warnings) = login_check::check(&mut tx, &roles).await?;
+        let login = login_check::check(&mut tx, &roles).await?;
         if let Some(expected) = &options.fingerprint {
             fingerprint::check(&mut tx, expected).await?;
         }
@@ -110,7 +116,11 @@ impl<T: Tenancy> SystemDb<T> {
         }
         let pooled = !options.statements.prepared || connect::is_pooled(&mut connection, &connect).await?;
         let _ = connection.close().await;
-        let pools = Pools::new(options, connect, BTreeMap::new(), warnings, pooled);
+        let (limit, mut warnings) = (LoginLimit::of(&login, pooled), login.warnings);
+        let served = BTreeSet::from([System::<T>::DB_ROLE.to_owned()]);
+        let (sizes, exceeded) = PoolSizes::new(&options, (limit, served), BTreeMap::new());
+        warnings.extend(exceeded);
+        let pools = Pools::new(options, connect, BTreeMap::new(), sizes, warnings, pooled);
         Ok(Self { pools: Arc::new(pools), tenancy: PhantomData })
     }
 
@@ -371,49 +381,18 @@ impl<T> fmt::Debug for SystemTx<T> {
     }
 }
 
-impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
-    type Database = Postgres;
+impl<T> Deref for SystemTx<T> {
+    type Target = ContextTx;
 
-    fn fetch_many<'e, 'q, E>(self, query: E) -> BoxStream<'e, sqlx::Result<Either<PgQueryResult, PgRow>>>
-    where
-        'c: 'e,
-        'q: 'e,
-        E: Execute<'q, Postgres> + 'q,
-    {
-        let query = OwnedQuery::new(query);
-        Box::pin(match self.tx.admit(query.sql.as_str()) {
-            Ok(vetted) => vetted.fetch_many(query),
-            Err(error) => ResultStream::refused(error),
-        })
-    }
-
-    fn fetch_optional<'e, 'q, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<PgRow>>>
-    where
-        'c: 'e,
-        'q: 'e,
-        E: Execute<'q, Postgres> + 'q,
-    {
-        let query = OwnedQuery::new(query);
-        Box::pin(async move { self.tx.admit(query.sql.as_str())?.fetch_optional(query).await })
-    }
-
-    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, sqlx::Result<PgStatement>>
-    where
-        'c: 'e,
-    {
-        Box::pin(async move {
-            let vetted = self.tx.admit(sql.as_str())?;
-            vetted.run(async |connection| connection.prepare_with(sql, parameters).await).await
-        })
-    }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<Describe<Postgres>>>
-    where
-        'c: 'e,
-    {
-        Box::pin(async move {
-            let vetted = self.tx.admit(sql.as_str())?;
-            vetted.run(async |connection| connection.describe(sql).await).await
-        })
+    fn deref(&self) -> &ContextTx {
+        &self.tx
     }
 }
+
+impl<T> DerefMut for SystemTx<T> {
+    fn deref_mut(&mut self) -> &mut ContextTx {
+        &mut self.tx
+    }
+}
+
+executor_through_deref!([T: Tenancy] SystemTx<T>);

@@ -15,33 +15,46 @@ use crate::{
 /// The query; a test compares its kinds with [`Kind`].
 const QUERY: &str = include_str!("login_check.sql");
 
-/// Checks the login of a connection, which must not be able to assume any of the `others`; returns its name and
-/// warnings.
+/// A login that passed the check.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct CheckedLogin {
+    pub(super) name: String,
+    /// The `CONNECTION LIMIT`, if there is one.
+    pub(super) connection_limit: Option<u32>,
+    /// Warnings for the operator.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Checks the login of a connection, which must not be able to assume any of the `others`.
 ///
 /// If reading the facts fails, the connection is refused too: a login that cannot be checked is not considered safe.
-pub(super) async fn check(connection: &mut PgConnection, others: &[String]) -> Result<(String, Vec<String>)> {
+pub(super) async fn check(connection: &mut PgConnection, others: &[String]) -> Result<CheckedLogin> {
     let query = sqlx::query_as(QUERY).bind(setting_prefixes()).bind(others);
     let rows: Vec<Row> = query.persistent(false).fetch_all(&mut *connection).await?;
     evaluate(rows, connection.server_version_num().unwrap_or_default())
 }
 
-fn evaluate(rows: Vec<Row>, version: u32) -> Result<(String, Vec<String>)> {
+fn evaluate(rows: Vec<Row>, version: u32) -> Result<CheckedLogin> {
     let facts = rows.into_iter().map(Fact::try_from).collect::<Result<Vec<_>>>()?;
-    let login = facts.iter().find(|fact| fact.kind == Kind::Login).map(|fact| fact.name.clone());
-    let Some(login) = login.filter(|login| !login.is_empty()) else {
+    let login = facts.iter().find(|fact| fact.kind == Kind::Login).filter(|login| !login.name.is_empty());
+    let Some(Fact { name: login, detail: limit, .. }) = login else {
         return Err(unreadable("the result names no login"));
     };
-    let found = facts.iter().filter_map(|fact| fact.finding(&login, version));
-    let findings: Vec<String> = if facts.iter().any(|fact| fact.is_of_administrator(&login)) {
+    let found = facts.iter().filter_map(|fact| fact.finding(login, version));
+    let findings: Vec<String> = if facts.iter().any(|fact| fact.is_of_administrator(login)) {
         // The fixes would break the administrator.
         [administrator()].into_iter().chain(found.map(|(what, _)| what)).collect()
     } else {
         found.map(|(what, fix)| format!("{what}; {fix}")).collect()
     };
     if findings.is_empty() {
-        Ok((login, known_vulnerabilities(version).into_iter().collect()))
+        Ok(CheckedLogin {
+            name: login.clone(),
+            connection_limit: limit.as_deref().and_then(|limit| limit.parse().ok()),
+            warnings: known_vulnerabilities(version).into_iter().collect(),
+        })
     } else {
-        Err(Error::UnsafeLogin { login, findings })
+        Err(Error::UnsafeLogin { login: login.clone(), findings })
     }
 }
 
@@ -111,7 +124,7 @@ struct Row {
 /// The kinds of facts that the query returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// The name of the login.
+    /// The name of the login, with its connection limit.
     Login,
     /// An attribute of the login.
     Attribute,
@@ -184,7 +197,7 @@ struct Fact {
     name: String,
     /// A role of which the login is a member, or a database.
     through: Option<String>,
-    /// Relations or functions as written in SQL, an attribute, or the source of a setting.
+    /// Relations or functions as written in SQL, an attribute, the source of a setting, or a connection limit.
     detail: Option<String>,
 }
 

@@ -58,7 +58,9 @@ holder AS (
     JOIN pg_catalog.pg_roles AS role ON role.rolname IN ('pg_read_all_data', 'pg_write_all_data')
     WHERE pg_catalog.pg_has_role(login.oid, role.oid, 'USAGE')
 )
-SELECT 'login'::text AS kind, session_user::text AS name, NULL::text AS through, NULL::text AS detail
+SELECT 'login'::text AS kind, session_user::text AS name, NULL::text AS through, (
+    SELECT nullif(login.rolconnlimit, -1)::text FROM login
+) AS detail
 UNION ALL
 SELECT 'attribute', attribute.name, NULL, NULL
 FROM login

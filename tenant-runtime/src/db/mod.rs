@@ -12,6 +12,7 @@ mod context_call;
 mod context_tx;
 mod cross_tenant;
 mod denial_counter;
+mod executor;
 mod fingerprint;
 mod lease;
 mod lexer;
@@ -20,6 +21,7 @@ mod logins;
 mod message;
 mod options;
 mod pool;
+mod pool_size;
 mod pooler;
 mod reset;
 mod retry;
@@ -54,6 +56,7 @@ pub(crate) use self::{
 };
 pub use self::{
     call::InlineValues,
+    context_tx::ContextTx,
     cross_tenant::{SystemCtx, SystemDb, SystemTx},
     options::{RoleOptions, TenantDbOptions},
     pool::PoolStatus,

@@ -48,7 +48,7 @@ impl StatementOptions {
 #[derive(Debug, Clone)]
 #[must_use = "options do nothing until `connect` is called"]
 pub struct TenantDbOptions {
-    max_connections: u32,
+    max_connections: Option<u32>,
     statement_timeout: Option<Duration>,
     pub(super) acquire_timeout: Duration,
     pub(super) attempts: u32,
@@ -82,7 +82,7 @@ pub struct RoleOptions {
 impl Default for TenantDbOptions {
     fn default() -> Self {
         Self {
-            max_connections: 10,
+            max_connections: None,
             statement_timeout: None,
             acquire_timeout: Duration::from_secs(10),
             attempts: 5,
@@ -98,15 +98,17 @@ impl Default for TenantDbOptions {
 }
 
 impl TenantDbOptions {
-    /// Sets the maximum number of connections of each role. Default: 10.
+    /// Sets the maximum number of connections of each role. Default: 10, or fewer, so that the pools of all roles together fit
+    /// into the connection limit of their login role.
     ///
-    /// For each login role, the sum over all roles that it serves must be below its connection limit.
+    /// The connection limit applies to all instances of the app together. If the sum over the roles of a login role exceeds it,
+    /// [`TenantDb::warnings`](crate::TenantDb::warnings) contains a warning. Behind a connection pooler, the default is 10.
     ///
     /// ```
     /// let options = tenant_runtime::TenantDb::options().max_connections(20);
     /// ```
     pub fn max_connections(mut self, per_role: u32) -> Self {
-        self.max_connections = per_role.max(1);
+        self.max_connections = Some(per_role.max(1));
         self
     }
 
@@ -329,8 +331,9 @@ impl TenantDbOptions {
         self
     }
 
-    pub(super) fn max_connections_of(&self, role: &str) -> u32 {
-        self.by_role.get(role).and_then(|options| options.max_connections).unwrap_or(self.max_connections)
+    /// Returns the maximum number of connections that an option sets for a role.
+    pub(super) fn max_connections_of(&self, role: &str) -> Option<u32> {
+        self.by_role.get(role).and_then(|options| options.max_connections).or(self.max_connections)
     }
 
     pub(super) fn statement_timeout_of(&self, role: &str) -> Option<Duration> {

@@ -18,6 +18,7 @@ use super::{
     lease::{Lease, RolePool},
     message::Message,
     options::TenantDbOptions,
+    pool_size::{LoginLimit, PoolSizes},
     reset::is_clean,
     session_context::SessionContext,
     signing_key::{Signature, SigningKey},
@@ -34,6 +35,7 @@ pub(super) struct Pools {
     connect: PgConnectOptions,
     /// The connect options of roles with a separate login.
     logins: BTreeMap<String, PgConnectOptions>,
+    sizes: PoolSizes,
     warnings: Vec<String>,
     /// Whether a connection pooler might run the next transaction on a server connection that this crate has not
     /// reset.
@@ -72,10 +74,16 @@ impl Pools {
         options: TenantDbOptions,
         connect: PgConnectOptions,
         logins: BTreeMap<String, PgConnectOptions>,
+        sizes: PoolSizes,
         warnings: Vec<String>,
         pooled: bool,
     ) -> Self {
-        Self { options, connect, logins, warnings, pooled, by_role: Mutex::default() }
+        Self { options, connect, logins, sizes, warnings, pooled, by_role: Mutex::default() }
+    }
+
+    /// Returns the maximum number of connections of a role.
+    fn size(&self, role: &str) -> u32 {
+        self.sizes.of(role, &self.options)
     }
 
     pub(super) fn warnings(&self) -> &[String] {
@@ -95,7 +103,7 @@ impl Pools {
     /// Returns how many connections are tried to begin a transaction if the server has closed them: each pooled
     /// connection, and a new one.
     pub(super) fn attempts(&self, role: &str) -> u32 {
-        self.options.max_connections_of(role).saturating_add(1)
+        self.size(role).saturating_add(1)
     }
 
     /// Acquires a connection for the role; before a write, one that has answered recently.
@@ -110,7 +118,19 @@ impl Pools {
 
     fn acquire_error(&self, role: &'static str, error: sqlx::Error) -> Error {
         match error {
-            sqlx::Error::PoolTimedOut => Error::PoolTimeout { role, waited: self.options.acquire_timeout },
+            sqlx::Error::PoolTimedOut => {
+                let LoginLimit { login, connections } = self.sizes.limit(role).clone();
+                let open = self.of_role(role).pool.size();
+                let max = self.size(role);
+                Error::PoolTimeout {
+                    role,
+                    waited: self.options.acquire_timeout,
+                    open,
+                    max,
+                    login,
+                    connection_limit: connections,
+                }
+            }
             sqlx::Error::PoolClosed => Error::Database(error),
             error => connect::failure(self.login(role), connect::Purpose::App, error),
         }
@@ -139,7 +159,7 @@ impl Pools {
     fn of_role(&self, role: &'static str) -> Arc<RolePool> {
         let mut pools = self.by_role.lock().unwrap_or_else(PoisonError::into_inner);
         let open = || {
-            let (stale_plans, max) = (StalePlans::none(), self.options.max_connections_of(role));
+            let (stale_plans, max) = (StalePlans::none(), self.size(role));
             let pool = self.open(role, stale_plans.clone());
             let timeout = self.options.acquire_timeout;
             RolePool::new(pool, DenialCounter::of(role), stale_plans, max, timeout, self.pooled)
@@ -155,7 +175,7 @@ impl Pools {
         let (pooled, signed) = (self.pooled, self.options.signing_key.is_some());
         let also = stale_plans.clone();
         PgPoolOptions::new()
-            .max_connections(self.options.max_connections_of(role))
+            .max_connections(self.size(role))
             .acquire_timeout(self.options.acquire_timeout)
             // A ping would add a round trip to each transaction. Beginning a transaction detects a dead connection
             // anyway, and is then repeated on another one.
@@ -180,7 +200,7 @@ impl Pools {
                 role,
                 open: pool.pool.size(),
                 idle: count(pool.pool.num_idle() + pool.kept()),
-                max: self.options.max_connections_of(role),
+                max: self.size(role),
                 denied: pool.denials.count(),
             })
             .collect()

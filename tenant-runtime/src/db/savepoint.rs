@@ -1,14 +1,13 @@
 //! Savepoints: parts of a transaction that can be rolled back separately, in the same context.
 
-use std::fmt;
-
-use futures_core::{future::BoxFuture, stream::BoxStream};
-use sqlx::{
-    Describe, Either, Execute, Executor, Postgres, SqlStr,
-    postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo},
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
 };
 
-use super::tx::TenantTx;
+use futures_core::future::BoxFuture;
+
+use super::{context_tx::ContextTx, executor::executor_through_deref, tx::TenantTx};
 use crate::{
     error::Result,
     tenant::{Role, TenantCtx},
@@ -173,38 +172,18 @@ impl<R: Role> fmt::Debug for Savepoint<'_, R> {
     }
 }
 
-impl<'c, R: Role> Executor<'c> for &'c mut Savepoint<'_, R> {
-    type Database = Postgres;
+impl<R: Role> Deref for Savepoint<'_, R> {
+    type Target = ContextTx;
 
-    fn fetch_many<'e, 'q, E>(self, query: E) -> BoxStream<'e, sqlx::Result<Either<PgQueryResult, PgRow>>>
-    where
-        'c: 'e,
-        'q: 'e,
-        E: Execute<'q, Postgres> + 'q,
-    {
-        self.tx().fetch_many(query)
-    }
-
-    fn fetch_optional<'e, 'q, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<PgRow>>>
-    where
-        'c: 'e,
-        'q: 'e,
-        E: Execute<'q, Postgres> + 'q,
-    {
-        self.tx().fetch_optional(query)
-    }
-
-    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, sqlx::Result<PgStatement>>
-    where
-        'c: 'e,
-    {
-        self.tx().prepare_with(sql, parameters)
-    }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<Describe<Postgres>>>
-    where
-        'c: 'e,
-    {
-        self.tx().describe(sql)
+    fn deref(&self) -> &ContextTx {
+        self.tx
     }
 }
+
+impl<R: Role> DerefMut for Savepoint<'_, R> {
+    fn deref_mut(&mut self) -> &mut ContextTx {
+        self.tx
+    }
+}
+
+executor_through_deref!([R: Role] Savepoint<'_, R>);

@@ -14,6 +14,7 @@ use super::{
     message::Answer,
     options::TenantDbOptions,
     pool::{PoolStatus, Pools},
+    pool_size::{self, LoginLimit, PoolSizes},
     session_context::SessionContext,
     signed_message,
     tx::{self, TenantTx},
@@ -225,48 +226,63 @@ impl TenantDbOptions {
     pub async fn connect(self, url: &str) -> Result<TenantDb> {
         logins::require(&self.logins)?;
         let of_app = |login: &str| logins::of_app(login, &self.logins);
-        let (connect, warnings, mut pooled) = checked(url, of_app, self.fingerprint.as_deref(), &self).await?;
-        let mut by_role = BTreeMap::new();
+        let Checked { connect, limit, mut warnings, mut pooled } =
+            checked(url, of_app, self.fingerprint.as_deref(), &self).await?;
+        let (mut by_role, mut limits) = (BTreeMap::new(), BTreeMap::new());
         for RoleLogin { meant_for, url } in &self.logins {
             if let (MeantFor { tenancy, role: Some(role) }, Some(url)) = (*meant_for, url) {
-                let (connect, _, login_pooled) = checked(url, |_| Ok(vec![*meant_for]), None, &self).await?;
-                pooled |= login_pooled;
-                by_role.insert(tenancy.database_role(role), connect);
+                let login = checked(url, |_| Ok(vec![*meant_for]), None, &self).await?;
+                pooled |= login.pooled;
+                by_role.insert(tenancy.database_role(role), login.connect);
+                limits.insert(tenancy.database_role(role), login.limit);
             }
         }
-        Ok(TenantDb { inner: Arc::new(Pools::new(self, connect, by_role, warnings, pooled)) })
+        let mut served = pool_size::served_by(&limit.login);
+        served.retain(|role| !by_role.contains_key(role));
+        let (sizes, exceeded) = PoolSizes::new(&self, (limit, served), limits);
+        warnings.extend(exceeded);
+        Ok(TenantDb { inner: Arc::new(Pools::new(self, connect, by_role, sizes, warnings, pooled)) })
     }
 }
 
-/// Parses a URL and checks its login role; returns the connect options, warnings for the operator,
-/// and whether a connection pooler might be between the app and the server.
+/// A login role that passed the checks.
+struct Checked {
+    connect: PgConnectOptions,
+    limit: LoginLimit,
+    /// Warnings for the operator.
+    warnings: Vec<String>,
+    /// Whether a connection pooler might be between the app and the server.
+    pooled: bool,
+}
+
+/// Parses a URL and checks its login role.
 async fn checked(
     url: &str,
     meant_for: impl FnOnce(&str) -> Result<Vec<MeantFor>>,
     expected: Option<&str>,
     app: &TenantDbOptions,
-) -> Result<(PgConnectOptions, Vec<String>, bool)> {
+) -> Result<Checked> {
     let options = connect::options(url)?;
     let mut connection = connect::open(&options).await?;
     // The checks run in one transaction: behind a pooler in transaction mode, separate statements
     // could run on different server connections.
     let mut tx = connection.begin().await?;
-    let (login, warnings) = login_check::check(&mut tx, &login_check::system_roles()).await?;
-    let meant_for = meant_for(&login)?;
+    let login = login_check::check(&mut tx, &login_check::system_roles()).await?;
+    let meant_for = meant_for(&login.name)?;
     for meant_for in &meant_for {
-        meant_for.check(&login, &mut tx).await?;
+        meant_for.check(&login.name, &mut tx).await?;
     }
     if let Some(expected) = expected {
         fingerprint::check(&mut tx, expected).await?;
     }
     tx.rollback().await?;
-    signed_message::check_login(&mut connection, app.signing_key.as_ref(), &login, &meant_for).await?;
+    signed_message::check_login(&mut connection, app.signing_key.as_ref(), &login.name, &meant_for).await?;
     // If prepared statements are switched off for a pooler that does not support them, the query
     // that detects a pooler is skipped, because it would use one.
     let pooled = !app.statements.prepared || connect::is_pooled(&mut connection, &options).await?;
     // The pools open separate connections.
     let _ = connection.close().await;
-    Ok((options, warnings, pooled))
+    Ok(Checked { connect: options, limit: LoginLimit::of(&login, pooled), warnings: login.warnings, pooled })
 }
 
 /// A context together with its database, for single repository calls. Returned by [`TenantDb::scope`].

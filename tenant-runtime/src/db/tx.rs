@@ -2,24 +2,15 @@
 
 use std::{
     fmt,
+    ops::{Deref, DerefMut},
     sync::{Arc, atomic::AtomicBool},
 };
 
-use futures_core::{future::BoxFuture, stream::BoxStream};
-use sqlx::{
-    Describe, Either, Execute, Executor, Postgres, SqlStr,
-    postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo},
-};
 use tracing::field;
 
 use super::{
-    call::Call,
-    context_tx::ContextTx,
-    message::Answer,
-    pool::Pools,
-    session_context::SessionContext,
-    statement::{OwnedQuery, ResultStream, VettedExecutor},
-    tx_options::TxOptions,
+    call::Call, context_tx::ContextTx, executor::executor_through_deref, message::Answer, pool::Pools,
+    session_context::SessionContext, statement::VettedExecutor, tx_options::TxOptions,
 };
 use crate::{
     error::Result,
@@ -30,7 +21,7 @@ use crate::{
 /// [`TenantDb::begin`](crate::TenantDb::begin).
 ///
 /// Repository methods run on `&mut tx`, which is also an sqlx `Executor`:
-/// `sqlx::query(…).fetch_all(&mut tx)`. If the transaction is dropped without [`commit`](Self::commit),
+/// `sqlx::query(…).fetch_all(&mut tx)`, or `&mut *tx` as with sqlx's transactions. If the transaction is dropped without [`commit`](Self::commit),
 /// it is rolled back.
 ///
 /// ```no_run
@@ -202,49 +193,18 @@ impl<R: Role> fmt::Debug for TenantTx<R> {
     }
 }
 
-impl<'c, R: Role> Executor<'c> for &'c mut TenantTx<R> {
-    type Database = Postgres;
+impl<R: Role> Deref for TenantTx<R> {
+    type Target = ContextTx;
 
-    fn fetch_many<'e, 'q, E>(self, query: E) -> BoxStream<'e, sqlx::Result<Either<PgQueryResult, PgRow>>>
-    where
-        'c: 'e,
-        'q: 'e,
-        E: Execute<'q, Postgres> + 'q,
-    {
-        let query = OwnedQuery::new(query);
-        Box::pin(match self.tx.admit(query.sql.as_str()) {
-            Ok(vetted) => vetted.fetch_many(query),
-            Err(error) => ResultStream::refused(error),
-        })
-    }
-
-    fn fetch_optional<'e, 'q, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<PgRow>>>
-    where
-        'c: 'e,
-        'q: 'e,
-        E: Execute<'q, Postgres> + 'q,
-    {
-        let query = OwnedQuery::new(query);
-        Box::pin(async move { self.tx.admit(query.sql.as_str())?.fetch_optional(query).await })
-    }
-
-    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, sqlx::Result<PgStatement>>
-    where
-        'c: 'e,
-    {
-        Box::pin(async move {
-            let vetted = self.tx.admit(sql.as_str())?;
-            vetted.run(async |connection| connection.prepare_with(sql, parameters).await).await
-        })
-    }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<Describe<Postgres>>>
-    where
-        'c: 'e,
-    {
-        Box::pin(async move {
-            let vetted = self.tx.admit(sql.as_str())?;
-            vetted.run(async |connection| connection.describe(sql).await).await
-        })
+    fn deref(&self) -> &ContextTx {
+        &self.tx
     }
 }
+
+impl<R: Role> DerefMut for TenantTx<R> {
+    fn deref_mut(&mut self) -> &mut ContextTx {
+        &mut self.tx
+    }
+}
+
+executor_through_deref!([R: Role] TenantTx<R>);

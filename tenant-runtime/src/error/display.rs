@@ -34,6 +34,36 @@ impl fmt::Display for ReadOnly {
     }
 }
 
+/// Displays why no connection became available, and what to do: the open and the allowed connections of the role, and the login
+/// role with its connection limit.
+pub(super) struct Unavailable<'a>(pub(super) (u32, u32), pub(super) &'a str, pub(super) Option<u32>);
+
+impl fmt::Display for Unavailable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self((open, max), login, limit) = *self;
+        let limit = limit.map(|limit| format!("{limit} connections of login `{login}` (CONNECTION LIMIT)"));
+        if open < max {
+            write!(f, "the server has accepted only {open} of {max} connections; check whether it is reachable")?;
+            return match limit {
+                Some(limit) => write!(
+                    f,
+                    ", and whether all roles and all instances of the app together use the {limit}: reduce `max_connections`, or \
+                     increase `connection_limit` in `tenancy!`"
+                ),
+                None => Ok(()),
+            };
+        }
+        write!(
+            f,
+            "all connections of the role ({max}) are in use; check for long-running transactions, or increase `max_connections`"
+        )?;
+        match limit {
+            Some(limit) => write!(f, ", within the {limit}, which all roles and all instances of the app share"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Displays why the statement filter refuses a statement, and what to do instead.
 pub(super) struct RefusedBecause<'a>(pub(super) &'a str);
 

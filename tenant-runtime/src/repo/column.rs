@@ -356,8 +356,7 @@ let open = of_bridges & Task::DONE.eq(false);"#
     where
         P: RefersTo<Q>,
     {
-        let condition = Box::new(parent.into_condition());
-        Filter::new(Condition::Parent { column: self.name, parent: Q::TABLE, condition })
+        parent.of_parent(self.name, Q::TABLE)
     }
 
     /// Sorts rows by the column in ascending order, with NULL last.

@@ -1,7 +1,7 @@
 //! Rust types of columns, and a reader of rows.
 
 use sqlx::{
-    Decode, Encode, Postgres, Row as _, Type, TypeInfo as _, ValueRef as _,
+    Column as _, Decode, Encode, Postgres, Row as _, Type, TypeInfo as _, ValueRef as _,
     postgres::{PgRow, PgTypeInfo, PgTypeKind},
 };
 
@@ -179,11 +179,7 @@ pub struct RowReader<'r> {
 }
 
 impl<'r> RowReader<'r> {
-    pub(crate) fn new(row: &'r PgRow) -> Self {
-        Self::from(row, 0)
-    }
-
-    /// Creates a reader that starts at a later column.
+    /// Creates a reader that starts at a column.
     pub(crate) fn from(row: &'r PgRow, next: usize) -> Self {
         Self { row, next, error: None }
     }
@@ -192,10 +188,23 @@ impl<'r> RowReader<'r> {
     pub(super) fn read<T: Type<Postgres> + Decode<'r, Postgres> + 'static>(&mut self) -> sqlx::Result<T> {
         let index = self.next;
         self.next += 1;
-        match text_format::read(self.row, index)? {
-            Some(value) => Ok(value),
-            None if is_text_as::<T>(&self.row.try_get_raw(index)?.type_info()) => self.row.try_get_unchecked(index),
-            None => self.row.try_get(index),
+        let value = match text_format::read(self.row, index) {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) if is_text_as::<T>(&self.row.try_get_raw(index)?.type_info()) => self.row.try_get_unchecked(index),
+            Ok(None) => self.row.try_get(index),
+            Err(error) => Err(error),
+        };
+        value.map_err(|error| self.with_name(index, error))
+    }
+
+    /// Replaces the number of a column in an error by the name of the column.
+    #[cold]
+    fn with_name(&self, index: usize, error: sqlx::Error) -> sqlx::Error {
+        match (error, self.row.columns().get(index)) {
+            (sqlx::Error::ColumnDecode { source, .. }, Some(column)) => {
+                sqlx::Error::ColumnDecode { index: format!("`{}`", column.name()), source }
+            }
+            (error, _) => error,
         }
     }
 

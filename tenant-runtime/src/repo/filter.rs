@@ -33,9 +33,15 @@ use crate::{
 /// # struct Project { id: uuid::Uuid, organization_id: uuid::Uuid, name: String, archived: bool }
 /// let filter: Filter<Project> = Project::NAME.starts_with("a") & !Project::ARCHIVED.eq(true);
 /// ```
+///
+/// A chain such as `a | b | c` can have any length, but conditions of different kinds can be nested only 100 levels deep, because the
+/// server and this crate process nested conditions recursively. A deeper filter is an [`Error::Database`](crate::Error::Database)
+/// with [`sqlx::Error::Encode`] when it is used.
 #[must_use = "a filter does nothing until it is passed to a repository method"]
 pub struct Filter<T, Needs = ()> {
     condition: Condition,
+    /// How many conditions are nested.
+    depth: u16,
     marker: PhantomData<fn() -> (T, Needs)>,
 }
 
@@ -58,16 +64,41 @@ impl<T> Filter<T> {
 }
 
 impl<T, N> Filter<T, N> {
+    /// Creates a filter from a condition that contains no other filter.
     pub(super) fn new(condition: Condition) -> Self {
-        Self { condition, marker: PhantomData }
+        Self { condition, depth: 1, marker: PhantomData }
+    }
+
+    /// Creates a filter from a condition that contains other filters.
+    fn nested(condition: Condition, depth: u16) -> Self {
+        match depth {
+            ..=MAX_DEPTH => Self { condition, depth, marker: PhantomData },
+            _ => Self::new(Condition::TooDeep),
+        }
+    }
+
+    /// Creates a filter of the rows whose column references a row of the parent table that matches this filter.
+    pub(super) fn of_parent<C, M>(self, column: &'static str, parent: &'static TableDef) -> Filter<C, M> {
+        let condition = Box::new(self.condition);
+        Filter::nested(Condition::Parent { column, parent, condition }, self.depth + 1)
+    }
+
+    fn and<M, B>(self, other: Filter<T, M>) -> Filter<T, B> {
+        let depth = joined_depth(&self, &other, |condition| matches!(condition, Condition::All(_)));
+        Filter::nested(self.condition.and(other.condition), depth)
+    }
+
+    fn or<M, B>(self, other: Filter<T, M>) -> Filter<T, B> {
+        let depth = joined_depth(&self, &other, |condition| matches!(condition, Condition::Any(_)));
+        Filter::nested(self.condition.or(other.condition), depth)
     }
 
     pub(super) fn into_condition(self) -> Condition {
         self.condition
     }
 
-    fn take(&mut self) -> Condition {
-        mem::replace(&mut self.condition, Condition::All(Vec::new()))
+    fn take(&mut self) -> Self {
+        mem::replace(self, Self::new(Condition::All(Vec::new())))
     }
 
     /// Raises the required role, so that the condition can be combined with a condition that requires `R`.
@@ -87,13 +118,13 @@ impl<T, N> Filter<T, N> {
     /// # }
     /// ```
     pub fn requires<R: Role + MayUse<T, N>>(self) -> Filter<T, R> {
-        Filter::new(self.condition)
+        Filter::nested(self.condition, self.depth)
     }
 }
 
 impl<T, N> Clone for Filter<T, N> {
     fn clone(&self) -> Self {
-        Self::new(self.condition.clone())
+        Self::nested(self.condition.clone(), self.depth)
     }
 }
 
@@ -108,7 +139,7 @@ impl<T, N: CombineRoles<M>, M> BitAnd<Filter<T, M>> for Filter<T, N> {
     type Output = Filter<T, N::Both>;
 
     fn bitand(self, other: Filter<T, M>) -> Self::Output {
-        Filter::new(self.condition.and(other.condition))
+        self.and(other)
     }
 }
 
@@ -116,19 +147,19 @@ impl<T, N: CombineRoles<M>, M> BitOr<Filter<T, M>> for Filter<T, N> {
     type Output = Filter<T, N::Both>;
 
     fn bitor(self, other: Filter<T, M>) -> Self::Output {
-        Filter::new(self.condition.or(other.condition))
+        self.or(other)
     }
 }
 
 impl<T, N: Covers<M>, M> BitAndAssign<Filter<T, M>> for Filter<T, N> {
     fn bitand_assign(&mut self, other: Filter<T, M>) {
-        self.condition = self.take().and(other.condition);
+        *self = self.take().and(other);
     }
 }
 
 impl<T, N: Covers<M>, M> BitOrAssign<Filter<T, M>> for Filter<T, N> {
     fn bitor_assign(&mut self, other: Filter<T, M>) {
-        self.condition = self.take().or(other.condition);
+        *self = self.take().or(other);
     }
 }
 
@@ -237,8 +268,17 @@ impl<T, N> Not for Filter<T, N> {
     type Output = Self;
 
     fn not(self) -> Self {
-        Self::new(Condition::Not(Box::new(self.condition)))
+        Self::nested(Condition::Not(Box::new(self.condition)), self.depth + 1)
     }
+}
+
+/// How deep conditions can be nested. Dropping, writing and planning a condition recurse.
+const MAX_DEPTH: u16 = 100;
+
+/// Returns the depth of two filters that are joined into one list; a filter that is such a list already becomes part of it.
+fn joined_depth<T, N, M>(one: &Filter<T, N>, other: &Filter<T, M>, is_list: fn(&Condition) -> bool) -> u16 {
+    let within = |condition, depth: u16| if is_list(condition) { depth } else { depth + 1 };
+    within(&one.condition, one.depth).max(within(&other.condition, other.depth))
 }
 
 /// A condition as it is written in the SQL statement.
@@ -260,6 +300,8 @@ pub(super) enum Condition {
     All(Vec<Self>),
     /// A row that matches at least one of these conditions.
     Any(Vec<Self>),
+    /// Conditions that were nested too deep, which is an error of the statement.
+    TooDeep,
 }
 
 /// A comparison operator.
@@ -310,17 +352,26 @@ impl Condition {
                 all.push(other);
                 Self::All(all)
             }
+            // The order has no meaning.
+            (one, Self::All(mut all)) => {
+                all.push(one);
+                Self::All(all)
+            }
             (one, other) => Self::All(vec![one, other]),
         }
     }
 
     pub(super) fn or(self, other: Self) -> Self {
-        match self {
-            Self::Any(mut any) => {
-                any.push(other);
+        match (self, other) {
+            (Self::Any(mut any), Self::Any(more)) => {
+                any.extend(more);
                 Self::Any(any)
             }
-            one => Self::Any(vec![one, other]),
+            (Self::Any(mut any), one) | (one, Self::Any(mut any)) => {
+                any.push(one);
+                Self::Any(any)
+            }
+            (one, other) => Self::Any(vec![one, other]),
         }
     }
 }
@@ -336,6 +387,7 @@ impl fmt::Debug for Condition {
             Self::Not(condition) => write!(f, "NOT {condition:?}"),
             Self::All(all) => f.debug_tuple("All").field(all).finish(),
             Self::Any(any) => f.debug_tuple("Any").field(any).finish(),
+            Self::TooDeep => f.write_str("…"),
         }
     }
 }

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     db::{Answer, BoundStatement, each},
     error::{Attempt, Result},
+    model::def::TableName,
     tenant::Role,
 };
 
@@ -375,12 +376,29 @@ where
 fn pair<V: TenantView, P: TenantView>(row: &PgRow) -> Result<(V, Option<P>)> {
     let key = V::columns().len();
     let none = sqlx::ValueRef::is_null(&row.try_get_raw(key)?);
-    let parent = (!none).then(|| P::from_row(&mut RowReader::from(row, key + 1))).transpose()?;
+    let parent = (!none).then(|| read_from(row, key + 1)).transpose()?;
     Ok((read(row)?, parent))
 }
 
 pub(super) fn read<V: TenantView>(row: &PgRow) -> Result<V> {
-    Ok(V::from_row(&mut RowReader::new(row))?)
+    read_from(row, 0)
+}
+
+/// Reads a view whose columns start at an index.
+fn read_from<V: TenantView>(row: &PgRow, first: usize) -> Result<V> {
+    let read = V::from_row(&mut RowReader::from(row, first));
+    Ok(read.map_err(|error| with_table(<V::Table as TenantTable>::TABLE_NAME, error))?)
+}
+
+/// Adds the table to the error of a column whose value cannot be read.
+#[cold]
+fn with_table(table: TableName, error: sqlx::Error) -> sqlx::Error {
+    match error {
+        sqlx::Error::ColumnDecode { index, source } => {
+            sqlx::Error::ColumnDecode { index: format!("{index} of `{table}`"), source }
+        }
+        error => error,
+    }
 }
 
 /// Describes a statement for its errors.

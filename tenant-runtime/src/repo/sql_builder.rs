@@ -102,6 +102,11 @@ impl SqlBuilder {
         }
     }
 
+    /// Makes the statement an error, which is returned when it is sent.
+    pub(super) fn fail(&mut self, reason: &'static str) {
+        self.note(Err(reason.into()));
+    }
+
     fn note(&mut self, added: Result<(), BoxDynError>) {
         if let Err(error) = added {
             self.error.get_or_insert(error);

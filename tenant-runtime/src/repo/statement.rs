@@ -318,6 +318,7 @@ impl Statement {
             }
             Condition::All(all) => self.joined(alias, def, all, " AND ", "true"),
             Condition::Any(any) => self.joined(alias, def, any, " OR ", "false"),
+            Condition::TooDeep => self.text.fail("the filter nests conditions too deep"),
         }
     }
 

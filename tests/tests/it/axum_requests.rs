@@ -365,7 +365,17 @@ fn every_error_maps_to_an_http_status() {
         (400, Error::InvalidCursor { table: table(), reason: "it was changed" }),
         (422, Error::CheckViolation { table: table(), constraint: "c".into() }),
         (401, Error::Unauthenticated { operation: "x" }),
-        (503, Error::PoolTimeout { role: "app_viewer", waited: std::time::Duration::from_secs(1) }),
+        (
+            503,
+            Error::PoolTimeout {
+                role: "app_viewer",
+                waited: std::time::Duration::from_secs(1),
+                open: 1,
+                max: 1,
+                login: "app_service".to_owned(),
+                connection_limit: None,
+            },
+        ),
         (500, Error::Aborted),
         (500, Error::UnsafeLogin { login: "x".into(), findings: vec![] }),
         (503, Error::Database(sqlx::Error::PoolClosed)),

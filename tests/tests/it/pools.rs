@@ -13,12 +13,13 @@ use tenant_runtime::{
     error::DENIED,
     roles::{Admin, Member, Organizations},
 };
-use tenant_tests::Database;
+use tenant_tests::{Database, connect, dedicated_server, migrate, run};
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
 };
+use uuid::Uuid;
 
 #[tokio::test]
 async fn statement_timeout_can_be_set_per_role() {
@@ -57,6 +58,51 @@ async fn max_connections_can_be_set_per_role_and_pool_status_is_reported() {
     assert_eq!(pools, [("app_admin", 1, 0, 1), ("app_member", 2, 0, 2)]);
     assert!(matches!(second, Err(Error::PoolTimeout { role: "app_admin", .. })), "{second:?}");
     assert!(_members.1.is_ok());
+}
+
+#[tokio::test]
+async fn pools_fit_into_the_connection_limit_and_a_timeout_names_it() {
+    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("a server");
+    migrate(&server.admin_url()).await;
+    let mut admin = connect(&server.admin_url()).await;
+    let url = server.url("app_service", "postgres");
+    let acme = TenantCtx::<Member>::assume_authorized(Uuid::new_v4(), Uuid::new_v4());
+    let size = |db: &TenantDb| db.pools().iter().map(|pool| pool.max).max();
+
+    let db = TenantDb::connect(&url).await.expect("connects");
+    drop(db.begin(&acme).await.expect("begins"));
+    assert!(size(&db).is_some_and(|size| (1..=10).contains(&size)), "{:?}", db.pools());
+    assert!(!db.warnings().iter().any(|warning| warning.contains("CONNECTION LIMIT")), "{:?}", db.warnings());
+    db.close().await;
+
+    run(&mut admin, "ALTER ROLE app_service CONNECTION LIMIT 2").await.expect("altered");
+    let db = TenantDb::connect(&url).await.expect("connects");
+    drop(db.begin(&acme).await.expect("begins"));
+    assert_eq!(size(&db), Some(1));
+    assert!(db.warnings().iter().any(|warning| warning.contains("its CONNECTION LIMIT is 2")), "{:?}", db.warnings());
+    let wait = Duration::from_millis(400);
+    let waiting = TenantDb::options().max_connections(1).acquire_timeout(wait).connect(&url).await.expect("connects");
+    let held = waiting.begin(&acme).await.expect("begins");
+    let full = waiting.begin(&acme).await.map(drop).expect_err("the pool is full");
+    assert_eq!(
+        full.to_string(),
+        "timed out after 400ms waiting for a connection for role `app_member`: all connections of the role (1) are in use; check for \
+         long-running transactions, or increase `max_connections`, within the 2 connections of login `app_service` (CONNECTION \
+         LIMIT), which all roles and all instances of the app share"
+    );
+    drop(held);
+    waiting.close().await;
+    db.close().await;
+
+    let db = TenantDb::options().max_connections(3).acquire_timeout(wait).connect(&url).await.expect("connects");
+    let _two = (db.begin(&acme).await.expect("begins"), db.begin(&acme).await.expect("begins"));
+    let refused = db.begin(&acme).await.map(drop).expect_err("the login has no connection left");
+    assert!(
+        matches!(&refused, Error::PoolTimeout { open: 2, max: 3, connection_limit: Some(2), login, .. } if login == "app_service"),
+        "{refused:?}"
+    );
+    let text = refused.to_string();
+    assert!(text.contains("accepted only 2 of 3 connections") && text.contains("reduce `max_connections`"), "{text}");
 }
 
 /// Records the fields of spans, one line a span.

@@ -115,6 +115,32 @@ async fn count_includes_rows_of_the_tenant_only() {
 }
 
 #[tokio::test]
+async fn long_filters_are_sent_and_deep_filters_are_an_error() {
+    let (database, db) = start().await;
+    let scope = db.scope(&database.acme.as_viewer());
+    let all = Project::count(&scope).await.expect("reads");
+    let none = || Project::NAME.eq("no such name");
+    let named = (0..2_000).map(|number| Project::NAME.eq(format!("{number}")));
+    let left = named.clone().fold(none(), |filter, next| filter | next);
+    let right = named.fold(none(), |filter, next| next | filter);
+    for filter in [left, right] {
+        assert_eq!(Project::count(&scope).filter(!filter).await.expect("reads"), all);
+    }
+    let nested = |levels| (0..levels).fold(none(), |filter, _| (filter | none()) & !none());
+    assert_eq!(Project::count(&scope).filter(nested(49)).await.expect("reads"), 0);
+    for levels in [50, 100_000] {
+        let filter = nested(levels);
+        let deep = Project::count(&scope).filter(filter).await.expect_err("the filter is too deep");
+        assert!(matches!(&deep, Error::Database(sqlx::Error::Encode(_))), "{deep:?}");
+        assert!(deep.to_string().contains("nests conditions too deep"), "{deep}");
+    }
+    let ctx = database.acme.as_admin();
+    let negated = (0..100_000).fold(none(), |filter, _| !filter);
+    Project::delete_where(&db.scope(&ctx), negated).await.expect_err("no row is deleted");
+    assert_eq!(Project::count(&scope).await.expect("reads"), all);
+}
+
+#[tokio::test]
 async fn update_changes_named_columns_and_sets_null() {
     let (database, db) = start().await;
     let mut tx = begin(&db, &database.acme.as_member()).await;

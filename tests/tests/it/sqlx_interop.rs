@@ -10,6 +10,7 @@
 
 use sqlx::{Executor as _, Postgres, QueryBuilder, SqlSafeStr as _};
 use tenant_examples::TaskStatus;
+use tenant_runtime::{Error, SystemDb, roles::Organizations};
 use tenant_tests::{Database, connect, refusal};
 use uuid::Uuid;
 
@@ -42,6 +43,42 @@ async fn query_macro_is_limited_by_the_role() {
     let deleted = delete().execute(&mut tx).await.expect("an admin can").rows_affected();
     tx.commit().await.expect("committed");
     assert_eq!((refused.0.as_str(), deleted), ("42501", 1));
+}
+
+#[tokio::test]
+async fn dereferenced_transactions_are_executors_with_the_statement_filter() {
+    let database = Database::create().await;
+    let db = database.app().await;
+    let count = "SELECT count(*) FROM app.organizations";
+    let forbidden = ["COMMIT", "SET ROLE app_admin", "SET LOCAL app.organization_id = ''", "RESET ROLE"];
+    let mut tx = db.begin(&database.acme.as_viewer()).await.expect("begun");
+    let of_acme: i64 = sqlx::query_scalar(count).fetch_one(&mut *tx).await.expect("read");
+    for sql in forbidden {
+        let refused = Error::from(sqlx::query(sql).execute(&mut *tx).await.expect_err(sql));
+        assert!(matches!(refused, Error::ForbiddenStatement { .. }), "{refused:?}");
+        let refused = (&mut *tx).prepare(sql.into_sql_str()).await.map(drop).expect_err(sql);
+        assert!(matches!(Error::from(refused), Error::ForbiddenStatement { .. }), "{sql}");
+    }
+    let mut savepoint = tx.savepoint().await.expect("begun");
+    let within: i64 = sqlx::query_scalar(count).fetch_one(&mut *savepoint).await.expect("read");
+    for sql in forbidden {
+        let refused = Error::from(sqlx::query(sql).execute(&mut *savepoint).await.expect_err(sql));
+        assert!(matches!(refused, Error::ForbiddenStatement { .. }), "{refused:?}");
+    }
+    savepoint.release().await.expect("released");
+    tx.commit().await.expect("committed");
+
+    let jobs = SystemDb::<Organizations>::connect(&database.url_of("app_jobs")).await.expect("connects");
+    let system = jobs.begin_access("a count over all tenants").await.expect("recorded");
+    let mut tx = system.begin().await.expect("begun");
+    let of_all: i64 = sqlx::query_scalar(count).fetch_one(&mut *tx).await.expect("read");
+    for sql in forbidden {
+        let refused = Error::from(sqlx::query(sql).execute(&mut *tx).await.expect_err(sql));
+        assert!(matches!(refused, Error::ForbiddenStatement { .. }), "{refused:?}");
+    }
+    tx.commit().await.expect("committed");
+    assert_eq!((of_acme, within), (1, 1));
+    assert!(of_all > 1, "{of_all}");
 }
 
 #[derive(Debug, PartialEq, sqlx::FromRow)]

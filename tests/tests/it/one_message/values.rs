@@ -377,7 +377,15 @@ async fn extreme_values_are_read_in_the_same_way_or_refused_with_the_same_error(
         let (one, two) = (Value::get(&inline, id).await, Value::get(&bound, id).await);
         match (one, two) {
             (Ok(one), Ok(two)) => assert_eq!(without_id(&one), without_id(&two), "{set}"),
-            (Err(one), Err(two)) => assert_eq!(shown(&one), shown(&two), "{set}"),
+            (Err(one), Err(two)) => {
+                assert_eq!(shown(&one), shown(&two), "{set}");
+                let column = set.split(' ').next().unwrap_or_default();
+                assert!(
+                    shown(&one).contains(&format!("column `{column}` of `app.values`: ")),
+                    "{set}: {}",
+                    shown(&one)
+                );
+            }
             (one, two) => panic!("{set}: {one:?} and {two:?}"),
         }
     }
