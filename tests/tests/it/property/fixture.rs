@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tenant_runtime::model::def::{ColumnDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef};
+use tenant_runtime::model::def::{ColumnDef, EnumDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef};
 
 use super::{
     oracle::{Row, row_id},
@@ -131,6 +131,9 @@ impl Fixture {
             };
             values.insert(column.name, value);
         }
+        for column in table.columns.iter().filter(|column| column.generated.is_some()) {
+            values.insert(column.name, values["b"].as_ref().map(|text: &String| text.to_uppercase()));
+        }
         Row { table: table.name, values }
     }
 
@@ -148,7 +151,10 @@ impl Fixture {
             return found.get(random.below(found.len().max(1)))?.values[row_id(target)].clone();
         }
         match column.ty {
-            SqlType::Labels(labels) => Some(random.pick(labels.labels).to_owned()),
+            _ if column.updated_at => Some("2000-01-01 00:00:00+00".to_owned()),
+            SqlType::Enum(EnumDef { labels, .. }) | SqlType::Labels(labels) => {
+                Some(random.pick(labels.labels).to_owned())
+            }
             SqlType::Int4 => Some(random.pick(&["1", "2", "3", "9"]).to_owned()),
             SqlType::Text => Some(random.pick(&["x", "y", "it's"]).to_owned()),
             other => Some(key(other, 99)),

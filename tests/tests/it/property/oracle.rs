@@ -86,6 +86,11 @@ pub(super) fn includes(tenancy: &TenancyDef, role: &str, other: &str) -> bool {
     role == other || def.includes.iter().any(|below| includes(tenancy, below, other))
 }
 
+/// Whether the database sets the value of a column on INSERT and on UPDATE.
+pub(super) fn is_computed(column: &ColumnDef) -> bool {
+    column.generated.is_some() || column.updated_at
+}
+
 /// The column that identifies a row: the key, or its part that is not the tenant column.
 pub(super) fn row_id(table: &TableDef) -> &'static str {
     let ids: Vec<_> = table.columns.iter().filter(|column| column.id).map(|column| column.name).collect();
@@ -204,6 +209,7 @@ impl Oracle<'_> {
                     !is_from_context
                         && !is_fixed
                         && !column.id
+                        && !is_computed(column)
                         && column.update.map_or(any, |role| self.may(Some(role)))
                 }
             }

@@ -1,8 +1,8 @@
 //! Random changes to a declaration, for the next version of a product.
 
 use tenant_runtime::model::def::{
-    CheckDef, ColumnDef, IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, OnDelete, ReferenceDef, RoleDef, RuleDef,
-    ScopeDef, SqlType, TableDef, TableName, TenancyDef, TimeoutsDef, UniqueScope,
+    CheckDef, ColumnDef, EnumDef, IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, LabelsDef, OnDelete, ReferenceDef,
+    RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef, TimeoutsDef, UniqueScope,
 };
 
 use super::{
@@ -182,7 +182,9 @@ fn with_other_column(mut tables: Tables, random: &mut Random) -> Tables {
         (0..columns.len()).filter(|at| matches!(columns[*at].name, "a" | "b" | "n" | "more")).collect();
     let names: Vec<_> = table.tenancy.roles.iter().map(|role| role.name).collect();
     let role = random.pick(&names);
-    if free.is_empty() || random.chance(20) {
+    if random.chance(25) {
+        with_other_computed_column(&mut columns, random);
+    } else if free.is_empty() || random.chance(20) {
         if columns.iter().all(|column| column.name != "more") {
             let default = random.pick(&[None, Some("7"), Some("length('four')")]);
             columns.push(ColumnDef {
@@ -192,12 +194,16 @@ fn with_other_column(mut tables: Tables, random: &mut Random) -> Tables {
             });
         }
     } else {
+        let is_read = columns.iter().any(|column| column.generated.is_some());
         let chosen = random.pick(&free);
         let column = &mut columns[chosen];
         // Columns that a condition names are not renamed.
-        let is_named =
-            column.check.is_some() || !table.rules.is_empty() || !table.checks.is_empty() || !table.indexes.is_empty();
-        match random.below(9) {
+        let is_named = column.check.is_some()
+            || !table.rules.is_empty()
+            || !table.checks.is_empty()
+            || !table.indexes.is_empty()
+            || is_read;
+        match random.below(10) {
             0 | 1 if is_named => {}
             0 => drop(columns.remove(chosen)),
             1 => {
@@ -220,6 +226,7 @@ fn with_other_column(mut tables: Tables, random: &mut Random) -> Tables {
             4 => column.default = if column.default.is_none() { Some("2") } else { None },
             5 => column.unique = if column.unique.is_none() { Some(UniqueScope::Tenant) } else { None },
             6 => column.index = !column.index,
+            8 if column.ty == SqlType::Text => column.collation = column.collation.xor(Some("C")),
             7 if column.ty == SqlType::Text => {
                 column.check = column.check.xor(Some("a <> 'no'")).filter(|_| column.name == "a")
             }
@@ -229,4 +236,35 @@ fn with_other_column(mut tables: Tables, random: &mut Random) -> Tables {
     }
     tables[place] = leak(TableDef { columns: columns.leak(), ..*table });
     tables
+}
+
+/// Adds, changes or removes a column that the database sets, or a column of an enum type.
+fn with_other_computed_column(columns: &mut Vec<ColumnDef>, random: &mut Random) {
+    const STATE: EnumDef = EnumDef { name: "state", labels: LabelsDef::of(&["open", "done"]) };
+    let (name, changed) = match random.below(4) {
+        0 => {
+            let generated = Some(random.pick(&["upper(b)", "lower(b)"]));
+            ("g", ColumnDef { generated, app_assigned: false, ..ColumnDef::blank("g", SqlType::Text, true) })
+        }
+        1 => {
+            let generated = Some(random.pick(&["n + 1", "n * 2"]));
+            ("twice", ColumnDef { generated, app_assigned: false, ..ColumnDef::blank("twice", SqlType::Int8, true) })
+        }
+        2 => {
+            let updated_at = random.chance(70);
+            let default = Some("now()").filter(|_| !updated_at);
+            let seen = ColumnDef::blank("seen", SqlType::Timestamptz, false);
+            ("seen", ColumnDef { updated_at, default, app_assigned: !updated_at, ..seen })
+        }
+        _ => {
+            let ty = random.pick(&[SqlType::Enum(STATE), SqlType::Labels(STATE.labels), SqlType::Text]);
+            ("state", ColumnDef { default: Some("'open'"), ..ColumnDef::blank("state", ty, false) })
+        }
+    };
+    let place = columns.iter().position(|column| column.name == name);
+    match place {
+        Some(place) if random.chance(40) => drop(columns.remove(place)),
+        Some(place) => columns[place] = changed,
+        None => columns.push(changed),
+    }
 }

@@ -2,8 +2,8 @@
 
 use tenant_runtime::{
     model::def::{
-        ColumnDef, LabelsDef, MembershipDef, NO_ROLE, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef, SqlType,
-        TableDef, TableName, TenancyDef,
+        ColumnDef, EnumDef, LabelsDef, MembershipDef, NO_ROLE, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef,
+        SqlType, TableDef, TableName, TenancyDef,
     },
     roles::Organizations,
     tenant::Tenancy as _,
@@ -139,7 +139,7 @@ fn membership(
     };
     let role = ColumnDef {
         select: random.maybe_role(20, tenancy, None),
-        ..ColumnDef::blank("role", SqlType::Labels(LabelsDef::of(labels)), false)
+        ..ColumnDef::blank("role", labelled("member_role", labels, random.chance(30)), false)
     };
     let select = if random.chance(70) { tenancy.roles[0].name } else { random.role(tenancy, None) };
     let manager = random.maybe_role(70, tenancy, Some(select));
@@ -224,15 +224,32 @@ fn plain(
             ..column
         }
     };
+    // All columns of one enum type have the same labels, so each table can have either form.
+    let is_native = random.chance(30);
     if let Some(name) = visibility {
-        let ty = SqlType::Labels(LabelsDef::of(&["team", "private"]));
+        let ty = labelled("sharing", &["team", "private"], is_native);
         let column = ColumnDef { default: Some("'team'"), ..ColumnDef::blank(name, ty, random.chance(10)) };
         columns.push(own_roles(column, random));
     }
     let n = ColumnDef { default: Some("1"), ..ColumnDef::blank("n", SqlType::Int4, false) };
     columns.push(own_roles(n, random));
     columns.push(own_roles(ColumnDef::blank("a", SqlType::Text, false), random));
-    columns.push(own_roles(ColumnDef::blank("b", SqlType::Text, true), random));
+    let collation = random.pick(&[None, None, Some("C")]);
+    let b = own_roles(ColumnDef { collation, ..ColumnDef::blank("b", SqlType::Text, true) }, random);
+    if random.chance(30) {
+        let generated = ColumnDef {
+            app_assigned: false,
+            generated: Some("upper(b)"),
+            ..ColumnDef::blank("g", SqlType::Text, true)
+        };
+        columns.push(ColumnDef { select: b.select, ..generated });
+    }
+    columns.push(b);
+    if random.chance(30) {
+        let seen = ColumnDef::blank("seen", SqlType::Timestamptz, false);
+        let select = random.maybe_role(20, tenancy, Some(select));
+        columns.push(ColumnDef { app_assigned: false, updated_at: true, select, ..seen });
+    }
     // A table with a tenant column may refer to others, and any table to tables without a tenant.
     let may_link = |table: &&&TableDef| match table.tenant_column() {
         Some(column) => has_tenant && column != "id",
@@ -274,6 +291,12 @@ fn plain(
         columns: columns.leak(),
         ..blank
     })
+}
+
+/// A type with these labels: text with a check constraint, or an enum type.
+fn labelled(name: &'static str, labels: &'static [&'static str], is_native: bool) -> SqlType {
+    let labels = LabelsDef::of(labels);
+    if is_native { SqlType::Enum(EnumDef { name, labels }) } else { SqlType::Labels(labels) }
 }
 
 fn key_type(table: &TableDef) -> SqlType {

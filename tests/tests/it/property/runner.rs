@@ -18,7 +18,7 @@ use tenant_tests::{connect, run};
 
 use super::{
     fixture::{Fixture, MAX_GENERATED_KEY},
-    oracle::{Context, Oracle, Outcome, Row, row_id},
+    oracle::{Context, Oracle, Outcome, Row, is_computed, row_id},
     random_declarations::Random,
 };
 
@@ -51,8 +51,10 @@ pub(super) async fn prepare(server: &Server, seed: u64, world: &Fixture) -> Resu
 /// Returns the statements that insert the rows of a declaration.
 pub(super) fn insert_rows(world: &Fixture) -> String {
     let insert = |row: &Row| {
+        let table = world.table(row.table).expect("declared");
+        let stored = table.columns.iter().filter(|column| column.generated.is_none());
         let (columns, values): (Vec<_>, Vec<_>) =
-            row.values.iter().map(|(name, value)| (*name, literal(value))).unzip();
+            stored.map(|column| (column.name, literal(&row.values[column.name]))).unzip();
         let (columns, values) = (columns.join(", "), values.join(", "));
         format!("INSERT INTO {} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values});\n", row.table)
     };
@@ -200,7 +202,7 @@ fn insert(reference: &Oracle<'_>, table: &'static TableDef, random: &mut Random)
         }
         let is_from_context =
             table.scope == ScopeDef::Tenant { column: column.name } || table.owner == Some(column.name);
-        let is_made = column.id && !column.app_assigned;
+        let is_made = column.id && !column.app_assigned || is_computed(column);
         let is_needed = is_from_context || !column.nullable && column.default.is_none() && !is_made;
         if is_needed || random.chance(if column.app_assigned { 60 } else { 4 }) {
             listed.push(column.name);
