@@ -110,6 +110,7 @@ fn lower(
         parts.insert(0, IndexPart { operator, ..IndexPart::column(tenant) });
     }
     check_partitions(def, declared.kind, &parts, place, findings);
+    check_extension(def, method, &parts, place, findings);
     let name = match declared.name {
         Some(name) => ident(name, "name", place, findings)?,
         None => key_name(def.name.table, words.iter().map(String::as_str), suffix),
@@ -212,6 +213,35 @@ fn check_method(def: &TableDef, declared: &IndexDef<'_>, method: &str, place: &s
     if !declared.include.is_empty() && !matches!(method, BTREE | "gist" | "spgist") {
         let help = "remove `include`: only the methods `btree`, `gist` and `spgist` support it";
         findings.error(place, format!("{of} cannot include other columns"), help);
+    }
+}
+
+/// Warns of a method that supports the type of a column only with an extension, which is not declared.
+fn check_extension(def: &TableDef, method: &str, parts: &[IndexPart], place: &str, findings: &mut Findings) {
+    let extension = match method {
+        "gist" => "btree_gist",
+        "gin" => "btree_gin",
+        _ => return,
+    };
+    // Ranges, full-text vectors, arrays and documents have operator classes of PostgreSQL; other types cannot be known here.
+    let is_scalar = |ty| !matches!(ty, SqlType::Custom(_) | SqlType::Array(_) | SqlType::Jsonb);
+    let needs = |part: &&IndexPart| {
+        let column = part.as_column().and_then(|name| column(def, name.as_str()));
+        part.operator_class.is_none() && column.is_some_and(|column| is_scalar(column.ty))
+    };
+    let column = parts.iter().find(needs).and_then(IndexPart::as_column);
+    if let Some(column) = column.filter(|_| !def.tenancy.extensions.iter().any(|other| other.name == extension)) {
+        findings.warning(
+            place,
+            format!(
+                "an index of `{}` with the method `{method}` contains `{column}`: this type requires the extension `{extension}`, \
+                 which is not declared",
+                def.rust_name
+            ),
+            format!(
+                "add `extensions: {{ {extension}: \"ext\" }}` to `tenancy!`, with the schema in which the extension is or should be"
+            ),
+        );
     }
 }
 

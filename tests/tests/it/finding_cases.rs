@@ -81,6 +81,7 @@ fn index_cases() -> Vec<Case> {
         ("index has an invalid name", with(IndexDef { name: Some(""), ..PLAIN })),
         ("invalid operator class", on(PLAIN, IndexPartDef { operator_class: Some("public."), ..NAME })),
         ("invalid operator", on(EXCLUSION, IndexPartDef { operator: Some("=) WHERE (true"), ..NAME })),
+        ("exclusion constraint without its extension", on(EXCLUSION, IndexPartDef { operator: Some("="), ..NAME })),
         ("operator that starts a comment", on(EXCLUSION, IndexPartDef { operator: Some("--"), ..NAME })),
         (
             "global unique key of a partitioned table",
