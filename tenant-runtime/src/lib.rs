@@ -161,8 +161,8 @@ pub mod why;
 pub use cross_tenant::Outcomes;
 #[doc(inline)]
 pub use db::{
-    ContextTx, InlineValues, InvalidSigningKey, Isolation, PoolStatus, RoleOptions, Savepoint, Scope, SigningKey,
-    SystemCtx, SystemDb, SystemTx, TenantDb, TenantDbOptions, TenantTx, ThenCommit, TxOptions,
+    InlineValues, InvalidSigningKey, Isolation, PoolStatus, RoleOptions, Savepoint, Scope, SigningKey, SystemCtx,
+    SystemDb, SystemTx, TenantDb, TenantDbOptions, TenantTx, ThenCommit, TxOptions, TxStatements,
 };
 #[doc(inline)]
 pub use error::{Error, MigrationError, Result};

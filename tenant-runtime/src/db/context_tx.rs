@@ -1,6 +1,6 @@
 //! A transaction in a session context. It begins on the server together with its first statement.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use sqlx::{Executor as _, PgConnection};
 use tokio::runtime::Handle;
@@ -25,17 +25,7 @@ use crate::error::{Error, Result, server_error};
 /// transaction. If the connection turns out to be lost then, another one is used: nothing has been committed.
 ///
 /// If it is dropped, it is rolled back off the path of the request.
-///
-/// Apps name it only by dereferencing a [`TenantTx`](crate::TenantTx), a [`Savepoint`](crate::Savepoint) or a
-/// [`SystemTx`](crate::SystemTx), which are sqlx executors as it is:
-///
-/// ```no_run
-/// # use tenant_runtime::{roles::Member, *};
-/// # async fn f(mut tx: TenantTx<Member>) -> Result<()> {
-/// sqlx::query("UPDATE app.projects SET name = $1").bind("first").execute(&mut *tx).await?;
-/// # tx.commit().await }
-/// ```
-pub struct ContextTx {
+pub(super) struct ContextTx {
     pub(super) pools: Arc<Pools>,
     pub(super) context: SessionContext,
     pub(super) options: TxOptions,
@@ -60,12 +50,6 @@ pub(super) enum Stage {
     /// The message that ends the transaction was sent, and its answer is unknown.
     Ending,
     Ended,
-}
-
-impl fmt::Debug for ContextTx {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ContextTx").field("context", &self.context).finish_non_exhaustive()
-    }
 }
 
 impl ContextTx {

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::{
     begin_sql, connect,
     context_tx::{ContextTx, context_error},
-    executor::executor_through_deref,
+    executor::{TxStatements, executor_through_deref},
     fingerprint, login_check,
     message::FailedAt,
     options::TenantDbOptions,
@@ -267,7 +267,7 @@ impl<T: Tenancy> SystemCtx<T> {
         let (role, record) = (context.role, self.system_access);
         let span = tracing::info_span!("system_tx", role, %record, outcome = field::Empty);
         let tx = ContextTx::open(&self.pools, context, TxOptions::default(), false, span).await?;
-        Ok(SystemTx { tx, tenancy: PhantomData })
+        Ok(SystemTx { on: TxStatements { tx, ctx: PhantomData } })
     }
 
     /// Begins a transaction as the system role for one tenant: the policies limit it to that tenant's rows. Repository
@@ -323,8 +323,7 @@ impl<T> fmt::Debug for SystemCtx<T> {
 /// ```
 #[must_use = "a transaction is rolled back when it is dropped"]
 pub struct SystemTx<T> {
-    tx: ContextTx,
-    tenancy: PhantomData<fn() -> T>,
+    on: TxStatements<PhantomData<fn() -> T>>,
 }
 
 impl<T: Tenancy> SystemTx<T> {
@@ -349,7 +348,7 @@ impl<T: Tenancy> SystemTx<T> {
     /// - [`Error::Database`] if the connection is lost. Whether the commit took effect is then
     ///   unknown.
     pub async fn commit(self) -> Result<()> {
-        self.tx.commit(true).await
+        self.on.tx.commit(true).await
     }
 
     /// Rolls the transaction back. Dropping it does the same.
@@ -364,7 +363,7 @@ impl<T: Tenancy> SystemTx<T> {
     ///
     /// [`Error::Database`] if the connection is lost; the server then rolls back by itself.
     pub async fn rollback(self) -> Result<()> {
-        self.tx.rollback().await
+        self.on.tx.rollback().await
     }
 
     /// Runs a statement of this crate and returns its rows.
@@ -382,16 +381,16 @@ impl<T> fmt::Debug for SystemTx<T> {
 }
 
 impl<T> Deref for SystemTx<T> {
-    type Target = ContextTx;
+    type Target = TxStatements<PhantomData<fn() -> T>>;
 
-    fn deref(&self) -> &ContextTx {
-        &self.tx
+    fn deref(&self) -> &Self::Target {
+        &self.on
     }
 }
 
 impl<T> DerefMut for SystemTx<T> {
-    fn deref_mut(&mut self) -> &mut ContextTx {
-        &mut self.tx
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.on
     }
 }
 

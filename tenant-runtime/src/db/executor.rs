@@ -1,5 +1,7 @@
 //! Transactions as sqlx executors: the app's SQL passes the statement filter.
 
+use std::fmt;
+
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use sqlx::{
     Describe, Either, Execute, Executor, Postgres, SqlStr,
@@ -11,7 +13,30 @@ use super::{
     statement::{OwnedQuery, ResultStream},
 };
 
-impl<'c> Executor<'c> for &'c mut ContextTx {
+/// The statements of a transaction. A [`TenantTx`](crate::TenantTx), a [`Savepoint`](crate::Savepoint) and a
+/// [`SystemTx`](crate::SystemTx) dereference to it, so that `&mut *tx` is an sqlx executor, as `&mut tx` is:
+///
+/// ```no_run
+/// # use tenant_runtime::{roles::Member, *};
+/// # async fn f(mut tx: TenantTx<Member>) -> Result<()> {
+/// sqlx::query("UPDATE app.projects SET name = $1").bind("first").execute(&mut *tx).await?;
+/// # tx.commit().await }
+/// ```
+///
+/// Repository methods take `&mut tx`.
+pub struct TxStatements<C> {
+    pub(super) tx: ContextTx,
+    /// The context of the transaction. It is here, so that it cannot be separated from the transaction.
+    pub(super) ctx: C,
+}
+
+impl<C: fmt::Debug> fmt::Debug for TxStatements<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TxStatements").field("ctx", &self.ctx).finish_non_exhaustive()
+    }
+}
+
+impl<'c, C: fmt::Debug + Send> Executor<'c> for &'c mut TxStatements<C> {
     type Database = Postgres;
 
     fn fetch_many<'e, 'q, E>(self, query: E) -> BoxStream<'e, sqlx::Result<Either<PgQueryResult, PgRow>>>
@@ -21,7 +46,7 @@ impl<'c> Executor<'c> for &'c mut ContextTx {
         E: Execute<'q, Postgres> + 'q,
     {
         let query = OwnedQuery::new(query);
-        Box::pin(match self.admit(query.sql.as_str()) {
+        Box::pin(match self.tx.admit(query.sql.as_str()) {
             Ok(vetted) => vetted.fetch_many(query),
             Err(error) => ResultStream::refused(error),
         })
@@ -34,7 +59,7 @@ impl<'c> Executor<'c> for &'c mut ContextTx {
         E: Execute<'q, Postgres> + 'q,
     {
         let query = OwnedQuery::new(query);
-        Box::pin(async move { self.admit(query.sql.as_str())?.fetch_optional(query).await })
+        Box::pin(async move { self.tx.admit(query.sql.as_str())?.fetch_optional(query).await })
     }
 
     fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, sqlx::Result<PgStatement>>
@@ -42,7 +67,7 @@ impl<'c> Executor<'c> for &'c mut ContextTx {
         'c: 'e,
     {
         Box::pin(async move {
-            let vetted = self.admit(sql.as_str())?;
+            let vetted = self.tx.admit(sql.as_str())?;
             vetted.run(async |connection| connection.prepare_with(sql, parameters).await).await
         })
     }
@@ -52,13 +77,13 @@ impl<'c> Executor<'c> for &'c mut ContextTx {
         'c: 'e,
     {
         Box::pin(async move {
-            let vetted = self.admit(sql.as_str())?;
+            let vetted = self.tx.admit(sql.as_str())?;
             vetted.run(async |connection| connection.describe(sql).await).await
         })
     }
 }
 
-/// Implements `Executor` for `&mut` of a transaction that dereferences to [`ContextTx`].
+/// Implements `Executor` for `&mut` of a transaction that dereferences to [`TxStatements`].
 macro_rules! executor_through_deref {
     ([$parameter:ident: $bound:path] $tx:ty) => {
         impl<'c, $parameter: $bound> ::sqlx::Executor<'c> for &'c mut $tx {

@@ -56,8 +56,8 @@ pub(crate) use self::{
 };
 pub use self::{
     call::InlineValues,
-    context_tx::ContextTx,
     cross_tenant::{SystemCtx, SystemDb, SystemTx},
+    executor::TxStatements,
     options::{RoleOptions, TenantDbOptions},
     pool::PoolStatus,
     savepoint::Savepoint,

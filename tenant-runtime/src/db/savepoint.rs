@@ -7,7 +7,10 @@ use std::{
 
 use futures_core::future::BoxFuture;
 
-use super::{context_tx::ContextTx, executor::executor_through_deref, tx::TenantTx};
+use super::{
+    executor::{TxStatements, executor_through_deref},
+    tx::TenantTx,
+};
 use crate::{
     error::Result,
     tenant::{Role, TenantCtx},
@@ -173,15 +176,15 @@ impl<R: Role> fmt::Debug for Savepoint<'_, R> {
 }
 
 impl<R: Role> Deref for Savepoint<'_, R> {
-    type Target = ContextTx;
+    type Target = TxStatements<TenantCtx<R>>;
 
-    fn deref(&self) -> &ContextTx {
+    fn deref(&self) -> &Self::Target {
         self.tx
     }
 }
 
 impl<R: Role> DerefMut for Savepoint<'_, R> {
-    fn deref_mut(&mut self) -> &mut ContextTx {
+    fn deref_mut(&mut self) -> &mut Self::Target {
         self.tx
     }
 }

@@ -9,8 +9,14 @@ use std::{
 use tracing::field;
 
 use super::{
-    call::Call, context_tx::ContextTx, executor::executor_through_deref, message::Answer, pool::Pools,
-    session_context::SessionContext, statement::VettedExecutor, tx_options::TxOptions,
+    call::Call,
+    context_tx::ContextTx,
+    executor::{TxStatements, executor_through_deref},
+    message::Answer,
+    pool::Pools,
+    session_context::SessionContext,
+    statement::VettedExecutor,
+    tx_options::TxOptions,
 };
 use crate::{
     error::Result,
@@ -51,8 +57,7 @@ use crate::{
 /// ```
 #[must_use = "a transaction is rolled back when it is dropped"]
 pub struct TenantTx<R: Role> {
-    pub(super) tx: ContextTx,
-    ctx: TenantCtx<R>,
+    on: TxStatements<TenantCtx<R>>,
 }
 
 /// A handle for the last repository call of a transaction. Returned by [`TenantTx::then_commit`].
@@ -76,7 +81,8 @@ pub(super) async fn begin_as<R: Role>(
     options: TxOptions,
 ) -> Result<TenantTx<R>> {
     let span = tracing::info_span!("tenant_tx", role = context.role, tenant = field::Empty, outcome = field::Empty);
-    Ok(TenantTx { tx: ContextTx::open(pools, context, options, false, span).await?, ctx })
+    let tx = ContextTx::open(pools, context, options, false, span).await?;
+    Ok(TenantTx { on: TxStatements { tx, ctx } })
 }
 
 impl<R: Role> TenantTx<R> {
@@ -89,7 +95,7 @@ impl<R: Role> TenantTx<R> {
     /// # }
     /// ```
     pub fn ctx(&self) -> &TenantCtx<R> {
-        &self.ctx
+        &self.on.ctx
     }
 
     /// Commits the transaction.
@@ -116,7 +122,7 @@ impl<R: Role> TenantTx<R> {
     ///   custom SQL changed the role or the settings.
     /// - [`Error::OutcomeUnknown`](crate::Error::OutcomeUnknown) if the connection is lost before the server's answer.
     pub async fn commit(self) -> Result<()> {
-        self.tx.commit(false).await
+        self.on.tx.commit(false).await
     }
 
     /// Returns a handle for the last repository call of the transaction, which also commits. If its values may be part of the
@@ -159,7 +165,7 @@ impl<R: Role> TenantTx<R> {
     ///
     /// [`Error::Database`](crate::Error::Database) if the connection is lost; the server then rolls back by itself.
     pub async fn rollback(self) -> Result<()> {
-        self.tx.rollback().await
+        self.on.tx.rollback().await
     }
 
     /// Returns the flag that is set after a failure that a retry can avoid. The flag can still be read after the
@@ -175,7 +181,7 @@ impl<R: Role> TenantTx<R> {
 
     /// Runs a statement of the repository, commits, and reads its result.
     pub(crate) async fn run_and_commit<T>(self, call: &Call, read: impl Fn(&Answer) -> Result<T>) -> Result<T> {
-        self.tx.call_and_commit(call, read).await
+        self.on.tx.call_and_commit(call, read).await
     }
 
     /// Returns the executor without the statement filter, for statements that the repository generated.
@@ -187,23 +193,23 @@ impl<R: Role> TenantTx<R> {
 impl<R: Role> fmt::Debug for TenantTx<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TenantTx")
-            .field("ctx", &self.ctx)
+            .field("ctx", &self.on.ctx)
             .field("suspect", &self.tx.state.suspect)
             .finish_non_exhaustive()
     }
 }
 
 impl<R: Role> Deref for TenantTx<R> {
-    type Target = ContextTx;
+    type Target = TxStatements<TenantCtx<R>>;
 
-    fn deref(&self) -> &ContextTx {
-        &self.tx
+    fn deref(&self) -> &Self::Target {
+        &self.on
     }
 }
 
 impl<R: Role> DerefMut for TenantTx<R> {
-    fn deref_mut(&mut self) -> &mut ContextTx {
-        &mut self.tx
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.on
     }
 }
 

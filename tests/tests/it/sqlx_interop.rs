@@ -9,8 +9,8 @@
 //! ```
 
 use sqlx::{Executor as _, Postgres, QueryBuilder, SqlSafeStr as _};
-use tenant_examples::TaskStatus;
-use tenant_runtime::{Error, SystemDb, roles::Organizations};
+use tenant_examples::{Project, TaskStatus};
+use tenant_runtime::{Error, Repository as _, SystemDb, roles::Organizations};
 use tenant_tests::{Database, connect, refusal};
 use uuid::Uuid;
 
@@ -79,6 +79,24 @@ async fn dereferenced_transactions_are_executors_with_the_statement_filter() {
     tx.commit().await.expect("committed");
     assert_eq!((of_acme, within), (1, 1));
     assert!(of_all > 1, "{of_all}");
+}
+
+#[tokio::test]
+async fn exchanged_transactions_keep_their_contexts() {
+    let database = Database::create().await;
+    let db = database.app().await;
+    let mut acme = db.begin(&database.acme.as_member()).await.expect("begun");
+    let mut globex = db.begin(&database.globex.as_member()).await.expect("begun");
+    std::mem::swap(&mut *acme, &mut *globex);
+    for (tx, tenant) in [(&mut acme, &database.globex), (&mut globex, &database.acme)] {
+        assert_eq!(*tx.ctx().tenant_id(), tenant.id);
+        let of_tenant: Uuid =
+            sqlx::query_scalar("SELECT organization_id FROM app.projects").fetch_one(&mut *tx).await.expect("one each");
+        assert_eq!(of_tenant, tenant.id);
+        assert_eq!(Project::count(tx).await.expect("read"), 1);
+    }
+    acme.commit().await.expect("committed");
+    globex.commit().await.expect("committed");
 }
 
 #[derive(Debug, PartialEq, sqlx::FromRow)]
