@@ -79,18 +79,33 @@ pub(super) fn condition(of_tenant: &Expression, tenancy: &Tenancy) -> Condition 
 }
 
 /// Returns the policies and grants of the system role on a table.
-pub(super) fn access(def: &TableDef, of_tenant: &Expression, tenancy: &Tenancy) -> (Vec<Policy>, Vec<Grant>) {
+pub(super) fn access(
+    def: &TableDef,
+    of_tenant: &Expression,
+    tenancy: &Tenancy,
+    findings: &mut Findings,
+) -> (Vec<Policy>, Vec<Grant>) {
     let commands = || Command::ALL.into_iter().filter(|command| def.allows_system(*command));
-    let policies = commands().map(|command| policy(def, command, of_tenant, tenancy));
-    let grants = commands().map(|command| {
+    let policies = commands().map(|command| policy(def, command, of_tenant, tenancy)).collect();
+    let mut grants = Vec::new();
+    for command in commands() {
         let columns = def.columns.iter().filter(|column| is_granted(def, column, command));
-        Grant {
-            command,
-            columns: columns.map(|column| column_ident(column.name)).collect(),
-            role: tenancy.system.clone(),
+        let columns: Vec<_> = columns.map(|column| column_ident(column.name)).collect();
+        if command != Command::Delete && columns.is_empty() {
+            let (name, keyword) = (command.attribute(), command.keyword());
+            findings.warning(
+                place(def),
+                format!(
+                    "`system({name})` on `{}` grants nothing: {keyword} can use none of its columns",
+                    def.rust_name
+                ),
+                format!("remove `{name}` from `system(…)`, or add a field"),
+            );
+            continue;
         }
-    });
-    (policies.collect(), grants.filter(|grant| grant.command == Command::Delete || !grant.columns.is_empty()).collect())
+        grants.push(Grant { command, columns, role: tenancy.system.clone() });
+    }
+    (policies, grants)
 }
 
 fn policy(def: &TableDef, command: Command, of_tenant: &Expression, tenancy: &Tenancy) -> Policy {

@@ -61,7 +61,7 @@ pub(super) fn access(
         access.grants.push(grant);
     }
     cross_tenant::check(def, findings);
-    let (policies, grants) = cross_tenant::access(def, &rows.tenant.sql, tenancy);
+    let (policies, grants) = cross_tenant::access(def, &rows.tenant.sql, tenancy, findings);
     access.policies.extend(policies);
     access.grants.extend(grants);
     access

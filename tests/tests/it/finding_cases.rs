@@ -4,7 +4,7 @@ use tenant_runtime::{
     analyze::check,
     model::def::{
         CheckDef, ColumnDef, EnumDef, ExtensionDef, IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, LabelsDef,
-        NO_ROLE, OnDelete, RuleDef, SqlType, SystemAccessDef, TableDef, TenancyDef, UniqueScope,
+        NO_ROLE, OnDelete, RuleDef, ScopeDef, SqlType, SystemAccessDef, TableDef, TenancyDef, UniqueScope,
     },
 };
 
@@ -21,6 +21,15 @@ fn expression_cases() -> Vec<Case> {
     let with = |column: ColumnDef| vec![projects(), tasks([column])];
     let state =
         ColumnDef { default: Some("'opne'"), ..column("state", SqlType::Labels(LabelsDef::of(&["open", "closed"]))) };
+    let key_only = TableDef {
+        scope: ScopeDef::Global,
+        insert: None,
+        update: None,
+        delete: None,
+        system: &["select", "insert", "update"],
+        columns: &[ID],
+        ..projects()
+    };
     vec![
         ("check reads an unknown column", with(ColumnDef { check: Some("length(titel) > 0"), ..TITLE })),
         ("check reads a column of another table", with(ColumnDef { check: Some("projects.title <> ''"), ..TITLE })),
@@ -28,6 +37,7 @@ fn expression_cases() -> Vec<Case> {
         ("default without quotes", with(ColumnDef { default: Some("todo"), ..TITLE })),
         ("default is not a label", with(state)),
         ("check with a NUL character", with(ColumnDef { check: Some("title <> '\0'"), ..TITLE })),
+        ("system access to a table with a key only", vec![key_only]),
         ("serial as a type", with(column("number", SqlType::Custom(" BIGSERIAL ")))),
         (
             "sensitive tenant column",
