@@ -105,6 +105,17 @@ pub enum Error {
         /// The reason.
         reason: &'static str,
     },
+    /// The filter of a call nests too many conditions. Nothing was sent.
+    #[error(
+        "the filter of a call on `{table}` nests more than {limit} conditions; write conditions of one kind as a chain, such as \
+         `a | b | c`"
+    )]
+    FilterTooDeep {
+        /// The table, as `schema.table`.
+        table: String,
+        /// The maximum depth.
+        limit: u16,
+    },
     /// The user cannot accept an invitation with this token; the reason is not disclosed.
     #[error(
         "no such invitation for this user: it was accepted, withdrawn or has expired, it is for another address, or the member who \

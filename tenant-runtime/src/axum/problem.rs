@@ -27,7 +27,7 @@ use crate::error::{Error, server_error};
 ///
 /// | status | errors |
 /// |---|---|
-/// | 400 | `InvalidCursor` |
+/// | 400 | `InvalidCursor`, `FilterTooDeep` |
 /// | 401 | no valid token, `Unauthenticated` |
 /// | 403 | `InsufficientRole`, `Forbidden` |
 /// | 404 | `NotFound`, `NotAMember`, `NoInvitation` |
@@ -105,6 +105,7 @@ impl From<Error> for Problem {
             Error::InvalidCursor { .. } => {
                 Self::new(StatusCode::BAD_REQUEST, "invalid cursor; start again from the first page")
             }
+            Error::FilterTooDeep { .. } => Self::new(StatusCode::BAD_REQUEST, "the filter nests too many conditions"),
             Error::Unauthenticated { .. } => Self::unauthorized("Bearer"),
             Error::UniqueViolation { .. } => {
                 Self::new(StatusCode::CONFLICT, "a resource with these values already exists")

@@ -8,7 +8,10 @@ use sqlx::{
 };
 
 use super::message::Answer;
-use crate::error::{Attempt, Error, Result};
+use crate::{
+    error::{Attempt, Error, Result},
+    model::def::TableName,
+};
 
 /// Which values of single repository calls may be written into the text of the statement; see
 /// [`TenantDbOptions::inline_values`](crate::TenantDbOptions::inline_values).
@@ -29,8 +32,17 @@ pub enum InlineValues {
 pub(crate) struct BoundStatement {
     pub(crate) sql: SqlStr,
     pub(crate) arguments: PgArguments,
-    pub(crate) error: Option<BoxDynError>,
+    pub(crate) error: Option<NotBuilt>,
     pub(crate) inline: Option<Inline>,
+}
+
+/// Why a statement could not be built.
+#[derive(Debug)]
+pub(crate) enum NotBuilt {
+    /// A value could not be encoded.
+    Value(BoxDynError),
+    /// The filter nests more conditions than this.
+    TooDeep { table: TableName, limit: u16 },
 }
 
 /// The text of a statement in which each value is a constant.
@@ -46,10 +58,13 @@ impl BoundStatement {
     ///
     /// # Errors
     ///
-    /// If a value could not be encoded.
+    /// If the statement could not be built.
     pub(crate) fn query(&self) -> sqlx::Result<Query<'static, Postgres, PgArguments>> {
         match &self.error {
-            Some(error) => Err(sqlx::Error::Encode(error.to_string().into())),
+            Some(NotBuilt::Value(error)) => Err(sqlx::Error::Encode(error.to_string().into())),
+            Some(NotBuilt::TooDeep { table, limit }) => {
+                Err(Error::FilterTooDeep { table: table.to_string(), limit: *limit }.into_sqlx())
+            }
             None => Ok(sqlx::query_with(self.sql.clone(), self.arguments.clone())),
         }
     }

@@ -43,7 +43,7 @@ pub(crate) use self::connect::target as connection_target;
 pub(crate) use self::{
     administration::{open as open_connection, open_for_writing},
     built_sql::assert_sql_safe,
-    call::{BoundStatement, Call, Inline, each},
+    call::{BoundStatement, Call, Inline, NotBuilt, each},
     connect::options as connection_options,
     lexer::{Lexer, Token},
     message::Answer,

@@ -35,8 +35,8 @@ use crate::{
 /// ```
 ///
 /// A chain such as `a | b | c` can have any length, but conditions of different kinds can be nested only 100 levels deep, because the
-/// server and this crate process nested conditions recursively. A deeper filter is an [`Error::Database`](crate::Error::Database)
-/// with [`sqlx::Error::Encode`] when it is used.
+/// server and this crate process nested conditions recursively. A call with a deeper filter is an
+/// [`Error::FilterTooDeep`](crate::Error::FilterTooDeep).
 #[must_use = "a filter does nothing until it is passed to a repository method"]
 pub struct Filter<T, Needs = ()> {
     condition: Condition,
@@ -273,7 +273,7 @@ impl<T, N> Not for Filter<T, N> {
 }
 
 /// How deep conditions can be nested. Dropping, writing and planning a condition recurse.
-const MAX_DEPTH: u16 = 100;
+pub(super) const MAX_DEPTH: u16 = 100;
 
 /// Returns the depth of two filters that are joined into one list; a filter that is such a list already becomes part of it.
 fn joined_depth<T, N, M>(one: &Filter<T, N>, other: &Filter<T, M>, is_list: fn(&Condition) -> bool) -> u16 {

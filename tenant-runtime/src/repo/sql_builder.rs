@@ -9,7 +9,7 @@ use super::{
     value::{Bind, Of, Use},
 };
 use crate::{
-    db::{BoundStatement, Inline, InlineValues, assert_sql_safe},
+    db::{BoundStatement, Inline, InlineValues, NotBuilt, assert_sql_safe},
     ident::quoted,
     model::def::SqlType,
 };
@@ -21,7 +21,7 @@ const LONGEST_TEXT: usize = 32 * 1024;
 pub(super) struct SqlBuilder {
     sql: String,
     arguments: PgArguments,
-    error: Option<BoxDynError>,
+    error: Option<NotBuilt>,
     /// The text with values; `None` once a value must stay out of it.
     inline: Option<Inline>,
     /// The constants of the placeholders.
@@ -103,13 +103,13 @@ impl SqlBuilder {
     }
 
     /// Makes the statement an error, which is returned when it is sent.
-    pub(super) fn fail(&mut self, reason: &'static str) {
-        self.note(Err(reason.into()));
+    pub(super) fn fail(&mut self, reason: NotBuilt) {
+        self.error.get_or_insert(reason);
     }
 
     fn note(&mut self, added: Result<(), BoxDynError>) {
         if let Err(error) = added {
-            self.error.get_or_insert(error);
+            self.fail(NotBuilt::Value(error));
         }
     }
 

@@ -4,12 +4,12 @@
 //! planner the tenant, and even without the policy it would exclude the rows of other tenants.
 
 use super::{
-    filter::{Condition, Operator},
+    filter::{Condition, MAX_DEPTH, Operator},
     sql_builder::SqlBuilder,
     value::{Bind, Bound, Of, Use, Values},
 };
 use crate::{
-    db::BoundStatement,
+    db::{BoundStatement, NotBuilt},
     ident::{Ident, literal, quoted},
     model::{
         def::{ColumnDef, SqlType, TableDef, TenancyDef},
@@ -318,7 +318,7 @@ impl Statement {
             }
             Condition::All(all) => self.joined(alias, def, all, " AND ", "true"),
             Condition::Any(any) => self.joined(alias, def, any, " OR ", "false"),
-            Condition::TooDeep => self.text.fail("the filter nests conditions too deep"),
+            Condition::TooDeep => self.text.fail(NotBuilt::TooDeep { table: def.name, limit: MAX_DEPTH }),
         }
     }
 

@@ -362,6 +362,7 @@ fn every_error_maps_to_an_http_status() {
         (403, Error::InsufficientRole { role: "viewer", required: "admin" }),
         (409, Error::UniqueViolation { table: table(), constraint: "c".into() }),
         (409, Error::LastManager),
+        (400, Error::FilterTooDeep { table: table(), limit: 100 }),
         (400, Error::InvalidCursor { table: table(), reason: "it was changed" }),
         (422, Error::CheckViolation { table: table(), constraint: "c".into() }),
         (401, Error::Unauthenticated { operation: "x" }),
