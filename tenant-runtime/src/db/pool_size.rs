@@ -51,7 +51,7 @@ impl PoolSizes {
         let mut warnings = Vec::new();
         let mut share = |limit: LoginLimit, roles: &BTreeSet<String>| {
             let default = default_size(&limit, roles, options);
-            let total: u32 = roles.iter().map(|role| options.max_connections_of(role).unwrap_or(default)).sum();
+            let total = sum(roles.iter().map(|role| options.max_connections_of(role).unwrap_or(default)));
             if let Some(connections) = limit.connections.filter(|connections| *connections < total) {
                 warnings.push(format!(
                     "the pools of login `{}` can open {total} connections, but its CONNECTION LIMIT is {connections}; reduce \
@@ -89,7 +89,11 @@ fn default_size(limit: &LoginLimit, roles: &BTreeSet<String>, options: &TenantDb
     let Some(connections) = limit.connections else { return DEFAULT };
     let set: Vec<u32> = roles.iter().filter_map(|role| options.max_connections_of(role)).collect();
     let rest = u32::try_from(roles.len() - set.len()).unwrap_or(u32::MAX);
-    connections.saturating_sub(set.iter().sum()).checked_div(rest).unwrap_or(DEFAULT).clamp(1, DEFAULT)
+    connections.saturating_sub(sum(set)).checked_div(rest).unwrap_or(DEFAULT).clamp(1, DEFAULT)
+}
+
+fn sum(sizes: impl IntoIterator<Item = u32>) -> u32 {
+    sizes.into_iter().fold(0, u32::saturating_add)
 }
 
 /// Returns the database roles whose transactions use the login role of the main URL.
@@ -144,6 +148,7 @@ mod tests {
         let set = TenantDbOptions::default().max_connections(20);
         assert_eq!(sizes(Some(50), 2, &set), (20, 0));
         assert_eq!(sizes(Some(50), 3, &set), (20, 1));
+        assert_eq!(sizes(Some(50), 3, &TenantDbOptions::default().max_connections(u32::MAX)), (u32::MAX, 1));
         let own = BTreeMap::from([("shop_admin".to_owned(), limit(Some(5)))]);
         let (sizes, warnings) = PoolSizes::new(&set, (limit(None), BTreeSet::new()), own);
         assert_eq!((sizes.of("shop_admin", &set), sizes.limit("shop_admin").connections), (20, Some(5)));
