@@ -74,6 +74,7 @@ mod sample_declarations;
 mod sample_sql;
 mod session;
 mod set_password;
+mod shapes;
 mod signed_context;
 mod sql_results;
 mod sqlx_interop;
