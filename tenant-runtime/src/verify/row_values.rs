@@ -26,21 +26,21 @@ impl RowFactory<'_> {
         target: Target<'_>,
         column: &ColumnDef,
     ) -> Result<(Vec<String>, bool), VerifyError> {
-        if column.id
-            && let Some(key) = key(column.ty, self.number)
-        {
-            return Ok((vec![key], false));
+        let key: Vec<_> = key(column.ty, self.number).filter(|_| column.id).into_iter().collect();
+        let conditions = target.live.conditions_of(column.name);
+        if !key.is_empty() && conditions.is_empty() {
+            return Ok((key, false));
         }
         if let Some(labels) = column.ty.labels() {
             return Ok((labels.labels.iter().map(|label| (*label).to_owned()).collect(), true));
         }
         let Some(live) = target.live.columns.get(column.name) else { return Ok((Vec::new(), false)) };
         let mark = format!("verify-{}-{}", NAMES[target.tenant].to_lowercase(), self.number);
-        let seed = Seed::new(mark, self.number, &target.live.conditions_of(column.name));
+        let seed = Seed::new(mark, self.number, &conditions);
         let found = candidates(&catalog.types, live.ty, live.modifier, &seed);
         let valid = self.castable(session, live, found.unsure).await?;
         let kind = catalog.types.get(&live.ty).map(|ty| ty.kind);
-        Ok(([found.texts, valid].concat(), matches!(kind, Some('d' | 'e'))))
+        Ok(([key, found.texts, valid].concat(), matches!(kind, Some('d' | 'e'))))
     }
 
     /// Returns the texts that can be cast to the type of a column.

@@ -14,6 +14,7 @@ use tenant_runtime::{
 use tenant_tests::{TempDir, app_options, connect, dedicated_server, run};
 
 mod scheduling;
+mod webhooks;
 
 const DATABASE: &str = "shape";
 
@@ -34,8 +35,12 @@ impl Journey {
         Self { server, folder: TempDir::new(), versions: Vec::new() }
     }
 
+    fn url(&self, login: &str) -> String {
+        self.server.url(login, DATABASE)
+    }
+
     fn operator(&self) -> String {
-        self.server.url("operator", DATABASE)
+        self.url("operator")
     }
 
     /// Generates and applies the migrations of the next version; the database passes the audit and the verification.
@@ -51,7 +56,7 @@ impl Journey {
         let last = status.iter().map(|migration| migration.version).max().expect("a migration");
         let schema = generated.checked.schema;
         self.assert_clean(&schema).await;
-        let verified = verify(&self.server.url("postgres", DATABASE), models, &VerifyOptions::default()).await;
+        let verified = verify(&self.url("postgres"), models, &VerifyOptions::default()).await;
         let verified = verified.unwrap_or_else(|error| panic!("{error}"));
         assert!(verified.is_clean(), "{verified}");
         self.versions.push((schema, last));
@@ -63,7 +68,7 @@ impl Journey {
     }
 
     async fn app(&self, login: &str) -> TenantDb {
-        app_options().connect(&self.server.url(login, DATABASE)).await.expect("connects")
+        app_options().connect(&self.url(login)).await.expect("connects")
     }
 
     /// Reverts the newest version; the database then passes the audit of the version before.
