@@ -311,7 +311,7 @@ pub enum Error {
         /// Whether the server is a standby; otherwise, `default_transaction_read_only` is on.
         is_standby: bool,
     },
-    /// All connections of a role remained in use, or the server is no longer reachable, or it refuses further connections.
+    /// No connection became available in time: those of the role are in use, or the server is unreachable or refuses more.
     #[error(
         "timed out after {waited:?} waiting for a connection for role `{role}`: {}",
         Unavailable((*.open, *.max), .login, *.connection_limit)

@@ -18,7 +18,7 @@ const DEFAULT: u32 = 10;
 #[derive(Debug, Clone)]
 pub(super) struct LoginLimit {
     pub(super) login: String,
-    /// `None` if there is no limit, or if a connection pooler opens the server connections.
+    /// `None` without a `CONNECTION LIMIT`, and behind a connection pooler.
     pub(super) connections: Option<u32>,
 }
 
@@ -113,7 +113,7 @@ fn roles_of(tenancy: &TenancyDef, login: &str) -> Vec<String> {
     roles.chain(no_tenant).map(|role| tenancy.database_role(role)).collect()
 }
 
-/// Returns whether a linked table of the tenancy has members. Otherwise, there is no role for users without a tenant.
+/// Returns whether a linked table of the tenancy is a membership table, which the no-tenant role requires.
 fn has_members(tenancy: &TenancyDef) -> bool {
     inventory::iter::<Registered>().any(|table| table.0.membership.is_some() && table.0.tenancy == tenancy)
 }

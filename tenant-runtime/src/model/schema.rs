@@ -221,6 +221,13 @@ pub enum Volatility {
     Volatile,
 }
 
+impl Returns {
+    /// Returns whether the function is a trigger function.
+    pub(crate) fn is_trigger(&self) -> bool {
+        matches!(self, Self::Trigger | Self::NewRow)
+    }
+}
+
 /// The result of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Returns {

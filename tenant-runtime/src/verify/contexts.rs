@@ -44,7 +44,7 @@ impl Runner<'_> {
         outsiders.into_iter().map(|who| Principal { tenant: tenant.clone(), user: user.clone(), ..who }).collect()
     }
 
-    /// Returns the roles, each with a user who has it in a tenant; the user with the highest role if no membership can hold it.
+    /// Returns the roles, each with a member who has it in a tenant, or with the highest role if no membership row can store it.
     pub(super) fn members(&self, tenant: usize) -> Vec<Principal> {
         let roles = self.tenancy.roles.iter().map(|role| role.name);
         let member = |role| {

@@ -10,7 +10,7 @@
 
 use sqlx::{Executor as _, Postgres, QueryBuilder, SqlSafeStr as _};
 use tenant_examples::{Project, TaskStatus};
-use tenant_runtime::{Error, Repository as _, SystemDb, roles::Organizations};
+use tenant_runtime::{Error, Repository as _, SystemDb, TxStatements, roles::Organizations};
 use tenant_tests::{Database, connect, refusal};
 use uuid::Uuid;
 
@@ -45,26 +45,27 @@ async fn query_macro_is_limited_by_the_role() {
     assert_eq!((refused.0.as_str(), deleted), ("42501", 1));
 }
 
+/// Asserts that the statement filter refuses to run and to prepare statements that would leave the context.
+async fn assert_filtered<C: std::fmt::Debug + Send>(tx: &mut TxStatements<C>) {
+    for sql in ["COMMIT", "SET ROLE app_admin", "SET LOCAL app.organization_id = ''", "RESET ROLE"] {
+        let refused = Error::from(sqlx::query(sql).execute(&mut *tx).await.expect_err(sql));
+        assert!(matches!(refused, Error::ForbiddenStatement { .. }), "{refused:?}");
+        let refused = tx.prepare(sql.into_sql_str()).await.map(drop).expect_err(sql);
+        assert!(matches!(Error::from(refused), Error::ForbiddenStatement { .. }), "{sql}");
+    }
+}
+
 #[tokio::test]
 async fn dereferenced_transactions_are_executors_with_the_statement_filter() {
     let database = Database::create().await;
     let db = database.app().await;
     let count = "SELECT count(*) FROM app.organizations";
-    let forbidden = ["COMMIT", "SET ROLE app_admin", "SET LOCAL app.organization_id = ''", "RESET ROLE"];
     let mut tx = db.begin(&database.acme.as_viewer()).await.expect("begun");
     let of_acme: i64 = sqlx::query_scalar(count).fetch_one(&mut *tx).await.expect("read");
-    for sql in forbidden {
-        let refused = Error::from(sqlx::query(sql).execute(&mut *tx).await.expect_err(sql));
-        assert!(matches!(refused, Error::ForbiddenStatement { .. }), "{refused:?}");
-        let refused = (&mut *tx).prepare(sql.into_sql_str()).await.map(drop).expect_err(sql);
-        assert!(matches!(Error::from(refused), Error::ForbiddenStatement { .. }), "{sql}");
-    }
+    assert_filtered(&mut *tx).await;
     let mut savepoint = tx.savepoint().await.expect("begun");
     let within: i64 = sqlx::query_scalar(count).fetch_one(&mut *savepoint).await.expect("read");
-    for sql in forbidden {
-        let refused = Error::from(sqlx::query(sql).execute(&mut *savepoint).await.expect_err(sql));
-        assert!(matches!(refused, Error::ForbiddenStatement { .. }), "{refused:?}");
-    }
+    assert_filtered(&mut *savepoint).await;
     savepoint.release().await.expect("released");
     tx.commit().await.expect("committed");
 
@@ -72,10 +73,7 @@ async fn dereferenced_transactions_are_executors_with_the_statement_filter() {
     let system = jobs.begin_access("a count over all tenants").await.expect("recorded");
     let mut tx = system.begin().await.expect("begun");
     let of_all: i64 = sqlx::query_scalar(count).fetch_one(&mut *tx).await.expect("read");
-    for sql in forbidden {
-        let refused = Error::from(sqlx::query(sql).execute(&mut *tx).await.expect_err(sql));
-        assert!(matches!(refused, Error::ForbiddenStatement { .. }), "{refused:?}");
-    }
+    assert_filtered(&mut *tx).await;
     tx.commit().await.expect("committed");
     assert_eq!((of_acme, within), (1, 1));
     assert!(of_all > 1, "{of_all}");

@@ -26,7 +26,7 @@ use crate::{
     ident::{Ident, literal},
     model::{
         names,
-        schema::{Function, QualifiedName, Returns, Table},
+        schema::{Function, QualifiedName, Table},
         sqlstate::CONTEXT_NOT_SIGNED,
     },
 };
@@ -70,7 +70,7 @@ fn guard(name: &str, function: &Function, tenancy: &Tenancy) -> Option<String> {
         Some(format!("    IF NOT {signed}{or} THEN\n        {otherwise}\n    END IF;\n"))
     };
     // Triggers also fire for an administrator, and do not act for the user in the context.
-    if matches!(function.returns, Returns::Trigger | Returns::NewRow) {
+    if function.returns.is_trigger() {
         return None;
     }
     match name {

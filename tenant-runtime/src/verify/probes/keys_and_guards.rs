@@ -6,7 +6,7 @@ use crate::{
     ident::{Ident, literal, quoted},
     model::{
         names,
-        schema::{Command, Function, Returns},
+        schema::{Command, Function},
     },
     verify::{
         VerifyError,
@@ -102,7 +102,7 @@ impl Runner<'_> {
             let mut probes = Vec::new();
             for (name, function) in self.schema.functions() {
                 let name = name.table.as_str();
-                if matches!(function.returns, Returns::Trigger | Returns::NewRow) || BEFORE_SIGNATURE.contains(&name) {
+                if function.returns.is_trigger() || BEFORE_SIGNATURE.contains(&name) {
                     continue;
                 }
                 let outcome = if self.executes(&caller, function) { Outcome::NotSigned } else { Outcome::Denied };

@@ -1,5 +1,5 @@
-//! Whole schemas as products have them: generated, applied by an administrator who is not a superuser, audited, verified, used,
-//! changed once, and reverted.
+//! Complete schemas, similar to those of public products: generated, applied by an administrator who is not a superuser, audited,
+//! verified, used, changed once, and reverted.
 
 use std::collections::BTreeSet;
 

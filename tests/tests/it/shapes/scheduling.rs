@@ -125,7 +125,7 @@ async fn scheduling_schema_is_generated_verified_used_changed_and_reverted() {
     assert_eq!((&*kept.subject, kept.notes, kept.state), ("Review", None, second::BookingState::Asked));
     let missed = second::BookingChanges {
         state: Some(second::BookingState::Missed),
-        notes: Some(Some("nobody came".to_owned())),
+        notes: Some(Some("did not come".to_owned())),
         ..second::BookingChanges::default()
     };
     second::Booking::update(&bobs, second.id, missed).await.expect("updated");

@@ -338,7 +338,7 @@ pub(super) mod second {
         pub updated_at: DateTime<Utc>,
     }
 
-    /// A day on which nobody can be booked.
+    /// A day without bookings.
     #[derive(Debug, Clone, TenantTable)]
     #[tenant(org = "organization_id", select = "guest", insert = "owner", delete = "owner", unique(day, name))]
     pub(in super::super) struct Holiday {
