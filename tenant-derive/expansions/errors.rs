@@ -17,7 +17,7 @@ enum Status {
 // ---- expands to ----
 
 ::core::compile_error! {
-    "unknown attribute `colour`\nhelp: valid here: `org`, `parent`, `global`, `visible_through`, `select`, `insert`, `update`, `delete`, `owner`, `visibility`, `update_own`, `delete_own`, `using`, `with_check`, `membership`, `invitation`, `creator_role`, `sign_up`, `change_log`, `track_changes`, `system`, `table`, `schema`, `renamed_from`, `unique`, `index`, `exclude`, `check`, `partition_by_hash`, `tenancy`, `crate`"
+    "unknown attribute `colour`\nhelp: valid here: `org`, `parent`, `global`, `visible_through`, `select`, `insert`, `update`, `delete`, `restore`, `purge`, `owner`, `visibility`, `update_own`, `delete_own`, `using`, `with_check`, `membership`, `invitation`, `creator_role`, `sign_up`, `change_log`, `track_changes`, `system`, `table`, `schema`, `renamed_from`, `unique`, `index`, `exclude`, `check`, `partition_by_hash`, `tenancy`, `crate`"
 }
 ::core::compile_error! {
     "`default` requires a string\nhelp: write `default = \"now ()\"`"
@@ -82,6 +82,14 @@ const _: () = {
     #[automatically_derived]
     impl __rt::Delete for Project {
         type DeleteRole = <Self as __rt::Select>::SelectRole;
+    }
+    #[automatically_derived]
+    impl __rt::Restore for Project {
+        type RestoreRole = <Self as __rt::Select>::SelectRole;
+    }
+    #[automatically_derived]
+    impl __rt::Purge for Project {
+        type PurgeRole = <Self as __rt::Select>::SelectRole;
     }
     #[automatically_derived]
     impl __rt::CreateTenant for Project {

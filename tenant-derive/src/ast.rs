@@ -129,6 +129,11 @@ impl<'a> Table<'a> {
         self.attrs.delete_own.as_ref().or(self.attrs.delete.as_ref())
     }
 
+    /// Returns the field with the time of the deletion, if deleted rows are kept.
+    pub(crate) fn soft_delete(&self) -> Option<&Field<'a>> {
+        self.columns().find(|field| field.attrs.soft_delete.is_some())
+    }
+
     /// Returns how the application creates rows, if it can.
     pub(crate) fn insert_kind(&self) -> Option<InsertKind> {
         let attrs = &self.attrs;

@@ -27,6 +27,8 @@ pub(crate) struct TableAttrs {
     pub(crate) delete: Option<Path>,
     pub(crate) update_own: Option<Path>,
     pub(crate) delete_own: Option<Path>,
+    pub(crate) restore: Option<Path>,
+    pub(crate) purge: Option<Path>,
     pub(crate) owner: Option<LitStr>,
     pub(crate) visibility: Option<LitStr>,
     pub(crate) membership: Option<MembershipAttr>,
@@ -187,6 +189,7 @@ pub(crate) struct FieldAttrs {
     pub(crate) default: Option<LitStr>,
     pub(crate) generated: Option<LitStr>,
     pub(crate) updated_at: Option<Ident>,
+    pub(crate) soft_delete: Option<Ident>,
     pub(crate) references: Option<Path>,
     pub(crate) on_delete: Option<(Ident, Variant)>,
     pub(crate) on_update: Option<(Ident, Variant)>,
@@ -206,10 +209,15 @@ pub(crate) struct FieldAttrs {
 }
 
 impl FieldAttrs {
-    /// Returns the key with which the database sets the value, which no statement can set: `updated_at` or `generated`.
+    /// Returns the key with which the database sets the value, which the app cannot set.
     pub(crate) fn computed(&self) -> Option<&Ident> {
-        self.keys.iter().find(|key| *key == "updated_at" || *key == "generated")
+        self.keys.iter().find(|key| is_computed(key))
     }
+}
+
+/// Returns whether a key says that the database sets the value of a field.
+pub(crate) fn is_computed(key: &Ident) -> bool {
+    ["updated_at", "generated", "soft_delete"].iter().any(|name| key == name)
 }
 
 /// Returns whether the role of a column is `none`, which denies the command to every role.

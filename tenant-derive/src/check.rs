@@ -12,13 +12,14 @@ use crate::{
     ast::{Field, Table, ValueSource},
     computed, constants,
     diag::Diag,
-    index_checks, name, system_and_log,
+    index_checks, name, soft_delete, system_and_log,
 };
 
 /// Checks a table and returns its key field, or `None` after reporting an error.
 pub(crate) fn check<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Field<'a>> {
     access::check(diag, table);
     system_and_log::check(diag, table);
+    soft_delete::check(diag, table);
     for field in &table.fields {
         skip(diag, field);
         app_assigned(diag, field);

@@ -1,9 +1,10 @@
-//! Rules for columns that the database sets (`generated`, `updated_at`), and for collations.
+//! Rules for columns that the database sets (`generated`, `updated_at`, `soft_delete`), and for collations.
 
 use syn::{GenericArgument, PathArguments, Type};
 
 use crate::{
     ast::{Field, Table, ValueSource},
+    attr::is_computed,
     diag::Diag,
     name,
 };
@@ -24,14 +25,22 @@ pub(crate) fn check(diag: &Diag, table: &Table<'_>, field: &Field<'_>) {
             "the database sets it on INSERT as well: remove the `Option`",
         );
     }
+    if let Some(key) = &field.attrs.soft_delete
+        && !is_option(field.ty)
+    {
+        diag.error(
+            field.ty,
+            format_args!("`{key}` requires an `Option` of a time"),
+            "write `Option<…>`: the column is NULL until the row is deleted",
+        );
+    }
 }
 
 /// Checks that a value that the database sets has no other source.
 fn value(diag: &Diag, table: &Table<'_>, field: &Field<'_>) {
     let attrs = &field.attrs;
     let Some(key) = attrs.computed() else { return };
-    let is_computed = |key: &&proc_macro2::Ident| *key == "updated_at" || *key == "generated";
-    for second in attrs.keys.iter().filter(is_computed).skip(1).filter(|second| *second != key) {
+    for second in attrs.keys.iter().filter(|key| is_computed(key)).skip(1).filter(|second| *second != key) {
         diag.error(
             second,
             format_args!("`{second}` cannot be combined with `{key}`"),
@@ -52,13 +61,18 @@ fn value(diag: &Diag, table: &Table<'_>, field: &Field<'_>) {
     }
     let others = ["default", "references", "app_assigned", "insert", "update"];
     // The values of a generated column are computed for existing rows as well.
-    let of_generated = ["backfill"].into_iter().filter(|_| attrs.generated.is_some());
-    for other in others.into_iter().chain(of_generated) {
+    let of_generated = ["backfill"].into_iter().filter(|_| attrs.generated.is_some() || attrs.soft_delete.is_some());
+    // Each statement of the repository reads the time of the deletion.
+    let of_deletion = ["select", "sql_type"].into_iter().filter(|_| attrs.soft_delete.is_some());
+    for other in others.into_iter().chain(of_generated).chain(of_deletion) {
         if let Some(written) = attrs.keys.iter().find(|written| *written == other) {
             diag.error(
                 written,
                 format_args!("`{other}` cannot be combined with `{key}`"),
-                format_args!("remove `{other}`: the database sets `{}`", field.name()),
+                match other {
+                    "select" => format!("remove `{other}`: each statement of the repository reads `{}`", field.name()),
+                    _ => format!("remove `{other}`: the database sets `{}`", field.name()),
+                },
             );
         }
     }

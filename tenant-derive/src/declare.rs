@@ -69,7 +69,7 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
 }
 
 /// Writes the declared commands, `(select, insert, update, delete, commands of jobs)`, with `()`
-/// for an undeclared command.
+/// for an undeclared command. On a table that keeps deleted rows, the commands `(delete, restore, purge)` are in place of `delete`.
 fn declared(table: &Table<'_>) -> TokenStream {
     let attrs = &table.attrs;
     let yes = |is: bool| if is { quote!(__rt::Yes) } else { quote!(()) };
@@ -88,10 +88,19 @@ fn declared(table: &Table<'_>) -> TokenStream {
             let may = |command: &str| yes(system.words.iter().any(|word| word == command));
             let [select, insert, update, delete] = ["select", "insert", "update", "delete"].map(may);
             let rows = if table.is_root() { quote!(__rt::TenantRows) } else { yes(false) };
+            // `system(delete)` lets a job remove rows.
+            let delete = if table.soft_delete().is_some() { quote!(((), (), #delete)) } else { delete };
             quote!((#select, #insert, #update, #delete, #rows))
         },
     );
     let (select, update, delete) = (yes(attrs.select.is_some()), yes(table.is_changed()), yes(deletes));
+    let delete = match table.soft_delete() {
+        Some(_) => {
+            let (restore, purge) = (yes(attrs.restore.is_some()), yes(attrs.purge.is_some()));
+            quote!((#delete, #restore, #purge))
+        }
+        None => delete,
+    };
     quote!((#select, #making, #update, #delete, #jobs))
 }
 
@@ -149,6 +158,23 @@ fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream
             quote!(__rt::RuleDef { command: #command, check: #check, condition: #condition })
         });
         set.push(quote!(rules: &[#(#rules),*]));
+    }
+    if let Some(field) = table.soft_delete() {
+        let column = field.column();
+        let role = |role: &Option<Path>, command: &str| match role {
+            Some(role) => {
+                let (command, associated) = (format_ident!("{command}"), format_ident!("{command}Role"));
+                let name = quote_spanned!(role.span()=> <<Self as __rt::#command>::#associated as __rt::Role>::NAME);
+                quote!(::core::option::Option::Some(#name))
+            }
+            None => quote!(::core::option::Option::None),
+        };
+        let (restore, purge) = (role(&attrs.restore, "Restore"), role(&attrs.purge, "Purge"));
+        set.push(quote!(soft_delete: ::core::option::Option::Some(__rt::SoftDeleteDef {
+            column: #column,
+            restore: #restore,
+            purge: #purge,
+        })));
     }
     if let Some(old) = &attrs.renamed_from {
         set.push(quote!(renamed_from: ::core::option::Option::Some(#old)));

@@ -28,6 +28,7 @@ pub(crate) fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let making = table.insert_kind().map(|making| making_impl(table, making));
     let update = table.updater().filter(|_| table.is_changed()).map(|role| update_impl(table, role));
     let delete = table.deleter().filter(|_| !table.attrs.mentions("membership")).map(|role| delete_impl(table, role));
+    let deleted_rows = deleted_rows_impls(table);
     let membership = membership_impls(table);
     let invitation = invitation_impl(table);
     quote! {
@@ -45,6 +46,7 @@ pub(crate) fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
             #making
             #update
             #delete
+            #deleted_rows
             #membership
             #invitation
 
@@ -232,6 +234,28 @@ fn delete_impl(table: &Table<'_>, role: &Path) -> TokenStream {
             type DeleteRole = #role;
         }
     }
+}
+
+/// Writes the impls for restoring and removing deleted rows.
+fn deleted_rows_impls(table: &Table<'_>) -> TokenStream {
+    let ident = table.ident;
+    let restore = table.attrs.restore.as_ref().map(|role| {
+        quote! {
+            #[automatically_derived]
+            impl __rt::Restore for #ident {
+                type RestoreRole = #role;
+            }
+        }
+    });
+    let purge = table.attrs.purge.as_ref().map(|role| {
+        quote! {
+            #[automatically_derived]
+            impl __rt::Purge for #ident {
+                type PurgeRole = #role;
+            }
+        }
+    });
+    quote!(#restore #purge)
 }
 
 /// Writes the impl of an invitation table, which names the role that can invite and the enum of roles.

@@ -61,6 +61,7 @@ fn commands(table: &Table<'_>) -> TokenStream {
     };
     let (insert_role, update_role, delete_role) =
         (role(attrs.insert.as_ref()), role(table.updater()), role(table.deleter()));
+    let (restore_role, purge_role) = (role(attrs.restore.as_ref()), role(attrs.purge.as_ref()));
     quote! {
         #[automatically_derived]
         impl __rt::Select for #ident {
@@ -88,6 +89,16 @@ fn commands(table: &Table<'_>) -> TokenStream {
         #[automatically_derived]
         impl __rt::Delete for #ident {
         type DeleteRole = #delete_role;
+        }
+
+        #[automatically_derived]
+        impl __rt::Restore for #ident {
+        type RestoreRole = #restore_role;
+        }
+
+        #[automatically_derived]
+        impl __rt::Purge for #ident {
+        type PurgeRole = #purge_role;
         }
 
         #[automatically_derived]

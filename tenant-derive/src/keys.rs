@@ -117,6 +117,18 @@ pub(crate) const TABLE: &[Key<TableAttrs>] = &[
         "Minimum role required for DELETE of any row of the tenant."
     ),
     key!(
+        "restore",
+        "restore = \"admin\"",
+        restore: Item::role,
+        "Minimum role required for reading and restoring deleted rows. Requires a `soft_delete` field."
+    ),
+    key!(
+        "purge",
+        "purge = \"admin\"",
+        purge: Item::role,
+        "Minimum role required for removing deleted rows. The role must include the `restore` role."
+    ),
+    key!(
         "owner",
         "owner = \"created_by\"",
         owner: Item::text,
@@ -293,6 +305,12 @@ pub(crate) const FIELD: &[Key<FieldAttrs>] = &[
         "generated = \"lower(name)\"",
         generated: Item::text,
         "SQL expression on the row's other columns from which the database computes the value (`GENERATED ALWAYS AS (…) STORED`). The field is in neither `New…` nor `…Changes`."
+    ),
+    key!(
+        "soft_delete",
+        "soft_delete",
+        soft_delete: Item::flag,
+        "The time of the deletion: `delete` sets it and keeps the row, which no other statement sees. Requires an `Option` of a time, and `delete` or `delete_own` on the struct."
     ),
     key!(
         "updated_at",

@@ -29,6 +29,7 @@ mod item;
 mod keys;
 mod name;
 mod pgaudit;
+mod soft_delete;
 mod system_access;
 mod system_and_log;
 mod tenancy;

@@ -76,6 +76,8 @@
 //! | `update`, `update_where`; `.set(…)` | `update`, or `update_own` for rows that the user owns; `update` of the column |
 //! | `upsert` | `insert` and `update` |
 //! | `delete`, `delete_where` | `delete`, or `delete_own` for rows that the user owns |
+//! | `list_deleted`, `restore` | `restore` |
+//! | `purge`, `purge_where` | `purge` |
 //! | `add_member`, `change_role`, `remove_member` | `insert`, `update`, `delete` of the membership table, which name the same role |
 //! | `leave` | any role |
 //! | `invite` | `insert` of the invitation table |
@@ -176,6 +178,7 @@ pub use registry::Models;
 pub use repo::{
     column::{Column, TextColumn},
     column_type::PgColumn,
+    deleted_rows::DeletedRows,
     executor::TenantExecutor,
     filter::Filter,
     invitations::{InvitationToken, Invitations},
@@ -208,8 +211,8 @@ pub use tenant_derive::{TenantEnum, TenantTable, TenantView, tenancy};
 /// ```
 pub mod prelude {
     pub use crate::{
-        Error, Filter, Invitations as _, Members as _, Repository as _, TenantCtx, TenantDb, TenantEnum, TenantTable,
-        TenantTx, TenantView, ViewRepository as _,
+        DeletedRows as _, Error, Filter, Invitations as _, Members as _, Repository as _, TenantCtx, TenantDb,
+        TenantEnum, TenantTable, TenantTx, TenantView, ViewRepository as _,
     };
 }
 

@@ -327,7 +327,9 @@ pub(crate) fn is_covered(def: &TableDef, column: &ColumnDef, command: Command) -
     match command {
         Command::Select => true,
         Command::Insert => is_set || is_owner || column.app_assigned,
-        Command::Update => !is_fixed && !is_owner && !column.id && !column.is_computed(),
+        Command::Update => {
+            !is_fixed && !is_owner && !column.id && !column.is_computed() && !def.is_deletion_time(column)
+        }
         Command::Delete => false,
     }
 }
@@ -345,6 +347,11 @@ pub(crate) fn may_use(def: &TableDef, role: &str, command: Command, column: &Col
         Command::Delete => false,
     };
     by_role && !is_by_function(def, command) && is_covered(def, column, command)
+}
+
+/// Returns whether a role can set the time of a deletion, which it does by deleting or restoring a row.
+pub(crate) fn may_set_deletion_time(def: &TableDef, role: &str) -> bool {
+    def.deletion_time_setters().any(|needed| may(def.tenancy, role, Some(needed)))
 }
 
 /// Returns whether the system role has the privilege for a command.

@@ -9,7 +9,9 @@ mod collation;
 mod column;
 mod computed_column;
 mod cross_tenant;
+mod deletion_time;
 mod enums;
+mod exceptions;
 pub(crate) mod expression_columns;
 mod extensions;
 mod finding;
@@ -31,6 +33,7 @@ mod row_expression;
 pub(crate) mod row_reference;
 mod signed_conditions;
 mod signed_context;
+mod soft_delete;
 pub(crate) mod sql_expr;
 mod sql_tokens;
 mod tenancy;
@@ -119,7 +122,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         schemas,
         extensions,
         enums,
-        context_settings: context_settings(tenancy.def, reads_settings),
+        context_settings: context_settings(tenancy.def, reads_settings, &known),
         functions,
         sequences,
         tables: tables.into_iter().map(|(name, table)| (name, Arc::new(table))).collect(),
@@ -129,11 +132,14 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
 }
 
 /// The settings that policies and functions read.
-fn context_settings(tenancy: &TenancyDef, functions_read_settings: bool) -> Vec<String> {
+fn context_settings(tenancy: &TenancyDef, functions_read_settings: bool, known: &Known) -> Vec<String> {
     let mut settings = vec![tenancy.tenant_setting.to_owned(), tenancy.user_setting.to_owned()];
     if functions_read_settings {
         // The functions read the transaction's role and the record of a cross-tenant job from settings.
         settings.extend([tenancy.access_setting(), "role".to_owned()]);
+    }
+    if known.by_qualified_name.values().any(|def| def.soft_delete.is_some()) {
+        settings.push(tenancy.deleted_rows_setting());
     }
     if tenancy.signed_context {
         settings.push(tenancy.seal_setting());

@@ -10,6 +10,7 @@ use super::{
     id_columns, list,
     membership::Membership,
     predicates::RowPredicates,
+    soft_delete,
     tenancy::Tenancy,
 };
 use crate::{
@@ -40,8 +41,14 @@ pub(super) fn access(
         policies: tenant_isolation(rows).into_iter().chain(signed_context(rows)).collect(),
         grants: Vec::new(),
     };
+    soft_delete::check(def, tenancy, findings);
     let is_membership_table = membership.is_some_and(|membership| membership.is_table(def));
+    let is_kept = |command| command == Command::Delete && def.soft_delete.is_some();
     for command in Command::ALL.into_iter().filter(|command| !is_by_function(def, is_membership_table, *command)) {
+        if is_kept(command) {
+            soft_delete::access(def, rows, tenancy, &mut access.policies, &mut access.grants);
+            continue;
+        }
         let any = def.role(command).map(|role| (role, false));
         for (declared, own_only) in any.into_iter().chain(def.own_role(command).map(|role| (role, true))) {
             let Some(role) = tenancy.application_roles.get(declared) else { continue };

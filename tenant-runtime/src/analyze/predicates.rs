@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{
     Known, column_ident, computed_column, cross_tenant,
+    deletion_time::{self, DeletionTime},
+    exceptions::{exceptions, with_exceptions},
     finding::{Finding, Findings, Severity, field_place, place},
     membership::Membership,
     policy_condition::{self, Condition as Rule},
@@ -12,7 +14,7 @@ use super::{
     unqualified_names,
 };
 use crate::{
-    ident::{Ident, literal},
+    ident::Ident,
     model::{
         def::{ColumnDef, NO_ROLE, RuleDef, ScopeDef, TableDef, TableName},
         schema::{Command, Condition, ConditionKind, Expression},
@@ -38,6 +40,8 @@ pub(super) struct RowPredicates {
     visibility: Option<Condition>,
     /// The condition for the rows that the user in the context owns.
     owner: Option<Condition>,
+    /// The conditions on the time of the deletion, if a deletion keeps the row.
+    pub(super) deletion_time: Option<DeletionTime>,
     /// The conditions in attributes, each with its command and with whether it applies to new rows
     /// rather than to existing rows.
     custom: Vec<(Command, bool, Condition)>,
@@ -46,9 +50,14 @@ pub(super) struct RowPredicates {
 impl RowPredicates {
     /// Returns the conditions on existing rows.
     pub(super) fn using(&self, command: Command, own_only: bool) -> Vec<Condition> {
-        let owner = self.owner.iter().filter(|_| own_only);
-        let conditions = [&self.tenant].into_iter().chain(&self.parent).chain(&self.visibility).chain(owner);
-        conditions.chain(self.custom(command, false)).cloned().collect()
+        let kept = self.deletion_time.iter().filter_map(|kept| kept.using(command));
+        self.existing(own_only).chain(self.custom(command, false)).chain(kept).cloned().collect()
+    }
+
+    /// Returns the conditions on the rows that the user sees, or owns.
+    pub(super) fn existing(&self, own_only: bool) -> impl Iterator<Item = &Condition> {
+        let owner = self.owner.iter().filter(move |_| own_only);
+        [&self.tenant].into_iter().chain(&self.parent).chain(&self.visibility).chain(owner)
     }
 
     /// Returns the conditions on new rows.
@@ -57,7 +66,8 @@ impl RowPredicates {
         let owner = self.owner.iter().filter(|_| own_only || command == Command::Insert);
         let visibility = self.visibility.iter().filter(|_| command != Command::Insert);
         let conditions = [&self.tenant].into_iter().chain(&self.parent).chain(visibility).chain(owner);
-        conditions.chain(self.custom(command, true)).cloned().collect()
+        let kept = self.deletion_time.iter().filter_map(|kept| kept.with_check(command));
+        conditions.chain(self.custom(command, true)).chain(kept).cloned().collect()
     }
 
     /// Returns whether the table has a visibility column, so that a member might not see all rows of the tenant.
@@ -80,7 +90,8 @@ impl RowPredicates {
         self.have_visibility() || self.have_hidden_parents() || self.custom(Command::Select, false).next().is_some()
     }
 
-    fn custom(&self, command: Command, check: bool) -> impl Iterator<Item = &Condition> {
+    /// Returns the conditions in attributes for a command, on existing or on new rows.
+    pub(super) fn custom(&self, command: Command, check: bool) -> impl Iterator<Item = &Condition> {
         let matching = move |(of, of_check, _): &&(Command, bool, Condition)| *of == command && *of_check == check;
         self.custom.iter().filter(matching).map(|(_, _, condition)| condition)
     }
@@ -116,42 +127,18 @@ pub(super) fn rows(
     };
     let exceptions = exceptions.into_iter().map(|(role, _)| describe(role)).collect();
     let custom = custom(def, known, tenancy, findings);
-    RowPredicates { tenant: of_tenant, restrictive, exceptions, signed, parent, visibility, owner, custom }
-}
-
-/// Returns the conditions for the two roles that work across tenants: the function owner, whose functions check the
-/// rows, and the system role.
-fn exceptions<'t>(
-    def: &TableDef,
-    of_tenant: &Condition,
-    membership: Option<&Membership>,
-    tenancy: &'t Tenancy,
-) -> Vec<(&'t Ident, Expression)> {
-    let mut exceptions = Vec::new();
-    if def.change_log || membership.is_some_and(|membership| membership.is_used_by_functions(def)) {
-        exceptions.push((&tenancy.function_owner, Expression::trusted("true")));
+    let deletion_time = deletion_time::conditions(def, tenancy);
+    RowPredicates {
+        tenant: of_tenant,
+        restrictive,
+        exceptions,
+        signed,
+        parent,
+        visibility,
+        owner,
+        deletion_time,
+        custom,
     }
-    if !def.system.is_empty() {
-        exceptions.push((&tenancy.system, cross_tenant::condition(&of_tenant.sql, tenancy).sql));
-    }
-    exceptions
-}
-
-/// Adds the conditions for single roles to the restrictive policy's condition.
-///
-/// The result is a CASE, because its branches are evaluated in order: on the membership table, the condition calls a
-/// function that reads the membership table. Each name is in a sub-select, so that it is looked up once per statement
-/// and not once per row.
-fn with_exceptions(condition: Condition, exceptions: &[(&Ident, Expression)]) -> Condition {
-    if exceptions.is_empty() {
-        return condition;
-    }
-    let branches = exceptions
-        .iter()
-        .map(|(role, rows)| format!("WHEN (SELECT current_user = {}) THEN {rows} ", literal(role.as_str())))
-        .collect::<String>();
-    let sql = Expression::trusted(format!("CASE {branches}ELSE {} END", condition.sql));
-    Condition::new(condition.kind, sql)
 }
 
 /// Derives the condition for the rows of the tenant in the context.
@@ -242,7 +229,7 @@ impl Known {
         for _ in 0..self.by_name.len() {
             let Some(def) = table else { return false };
             let has_condition = |rule: &RuleDef| rule.command == Command::Select.attribute() && !rule.check;
-            if def.visibility.is_some() || def.rules.iter().any(has_condition) {
+            if def.visibility.is_some() || def.soft_delete.is_some() || def.rules.iter().any(has_condition) {
                 return true;
             }
             let reference = def.parent_column().and_then(|column| column.references);

@@ -146,17 +146,21 @@ fn cascade_within_rights(def: &TableDef, target: &TableDef, tenancy: &Tenancy) -
         ));
     }
     // `delete_own` on the child is not enough: the cascade deletes child rows of every owner.
-    let can_delete = |role: &str| def.delete.is_some_and(|required| tenancy.includes(role, required));
-    let Some(deleter) = [target.delete, target.delete_own].into_iter().flatten().find(|role| !can_delete(role)) else {
+    let [any, _] = def.removers();
+    let can_delete = |role: &str| any.is_some_and(|required| tenancy.includes(role, required));
+    let Some(deleter) = target.removers().into_iter().flatten().find(|role| !can_delete(role)) else {
         return Ok(());
     };
+    // A deletion that keeps the row does not cascade.
+    let verb = if target.soft_delete.is_some() { "purging" } else { "deleting" };
+    let needed = if def.soft_delete.is_some() { "purge" } else { "delete" };
     Err((
         format!(
-            "deleting from `{}` as `{deleter}` cascades to `{}`, on which `{deleter}` has no `delete`",
+            "{verb} from `{}` as `{deleter}` cascades to `{}`, on which `{deleter}` has no `{needed}`",
             target.rust_name, def.rust_name
         ),
         format!(
-            "add `delete = \"{deleter}\"` (or a role that it includes) to `{}`, or use `on_delete = \"no_action\"`",
+            "add `{needed} = \"{deleter}\"` (or a role that it includes) to `{}`, or use `on_delete = \"no_action\"`",
             def.rust_name
         ),
     ))

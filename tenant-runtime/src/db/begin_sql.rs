@@ -101,6 +101,9 @@ pub(super) fn message(
         message.extend(RESET);
     }
     set_role(&mut message, context, statement_timeout);
+    if pooled {
+        hide_deleted(&mut message, context.tenancy);
+    }
     let options = (pooled || !matches!(unit, Unit::Call(_))).then(|| unit.options());
     match signature {
         Some(signature) => {
@@ -140,6 +143,9 @@ pub(super) fn begin_for_signature(
         message.extend(RESET);
     }
     set_role(&mut message, context, statement_timeout);
+    if pooled {
+        hide_deleted(&mut message, context.tenancy);
+    }
     message.push(&format!("BEGIN{}", unit.options().sql()));
     discard(&mut message, true, true);
     message.push_statement(&challenge_sql(context.tenancy));
@@ -228,6 +234,16 @@ fn set_context(message: &mut Message, context: &SessionContext) {
     }
     set(def.tenant_setting, &context.tenant_id);
     set(def.user_setting, &context.user_id);
+}
+
+/// Hides deleted rows, in case a statement of an earlier transaction has changed the setting for the session.
+fn hide_deleted(message: &mut Message, def: &TenancyDef) {
+    message.push(&set_local(&def.deleted_rows_setting(), ""));
+}
+
+/// Returns the command that shows deleted rows to a role that can restore them, or hides them again.
+pub(super) fn show_deleted(def: &TenancyDef, shown: bool) -> SqlStr {
+    assert_sql_safe(set_local(&def.deleted_rows_setting(), if shown { names::DELETED_ROWS_SHOWN } else { "" }))
 }
 
 /// Sets the role and the settings that do not identify a tenant or a user.
@@ -355,6 +371,9 @@ mod tests {
         let context = SessionContext::of(&ctx);
         let sql = message(&context, Some(Duration::from_millis(1500)), pooled, unit, None).into_sql();
         let sql = sql.as_str().replace(&format!("{}; ", TEXT_FORMAT.join("; ")), "FORMAT; ");
+        let hidden = "SET LOCAL app.deleted_rows = ''; ";
+        assert_eq!(sql.contains(hidden), pooled, "RESET ALL hides deleted rows where it is sent");
+        let sql = sql.replace(hidden, "");
         sql.replace(&format!("; {}", read_back(&context)), "")
             .replace(&format!("{}; {DISCARD_SEQUENCES}", DISCARD.join("; ")), "DISCARD")
     }

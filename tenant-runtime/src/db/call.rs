@@ -34,6 +34,8 @@ pub(crate) struct BoundStatement {
     pub(crate) arguments: PgArguments,
     pub(crate) error: Option<NotBuilt>,
     pub(crate) inline: Option<Inline>,
+    /// Whether the statement reads deleted rows, which the transaction hides from other statements.
+    pub(crate) shows_deleted: bool,
 }
 
 /// Why a statement could not be built.
@@ -99,8 +101,15 @@ impl Call {
 
     /// Returns the text with the values, if the setting allows it.
     pub(super) fn text(&self, allowed: InlineValues) -> Option<&str> {
+        if self.shows_deleted() {
+            return None;
+        }
         let inline = self.statement.inline.as_ref().filter(|_| self.statement.error.is_none())?;
         (inline.needs <= allowed).then_some(&*inline.sql)
+    }
+
+    pub(super) fn shows_deleted(&self) -> bool {
+        self.statement.shows_deleted
     }
 
     /// Returns the query with bound values.

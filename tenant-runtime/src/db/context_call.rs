@@ -41,7 +41,7 @@ impl ContextTx {
     /// Returns the executor for statements of this crate.
     pub(super) fn vetted(&mut self) -> VettedExecutor<'_> {
         let prepared = self.pools.options().statements.prepared;
-        VettedExecutor { tx: self, prepared }
+        VettedExecutor { tx: self, prepared, shows_deleted: false }
     }
 
     /// Passes a statement of the app through the filter.
@@ -52,7 +52,7 @@ impl ContextTx {
             return Err(Error::ForbiddenStatement { keyword }.into_sqlx());
         }
         self.custom = true;
-        Ok(VettedExecutor { tx: self, prepared: statements.prepares_custom() })
+        Ok(VettedExecutor { tx: self, prepared: statements.prepares_custom(), shows_deleted: false })
     }
 
     /// Runs a statement of the repository. If it is the first one and its values may be part of the text, the transaction begins
@@ -79,7 +79,7 @@ impl ContextTx {
         };
         let answer = match self.stage {
             Stage::Begun => {
-                self.flush_pending_rollback().await?;
+                self.settle_pending(false).await?;
                 self.last(text, call).await?
             }
             _ if self.options == TxOptions::default() => self.first(Unit::Call(text), call).await?,
@@ -98,7 +98,7 @@ impl ContextTx {
     /// Runs a statement of the repository with bound values.
     async fn bound(&mut self, call: &Call) -> Result<Answer> {
         let query = call.query()?;
-        self.vetted().answer(query).await.map_err(|error| call.error(error))
+        self.vetted().showing_deleted(call.shows_deleted()).answer(query).await.map_err(|error| call.error(error))
     }
 
     /// Commits. `check` compares the context on the server first.
@@ -145,6 +145,14 @@ impl ContextTx {
     pub(super) async fn flush_pending_rollback(&mut self) -> Result<()> {
         let (connection, state) = self.parts()?;
         Ok(state.flush_pending_rollback(connection).await?)
+    }
+
+    /// Prepares the transaction for a statement: runs the pending rollback of a savepoint, and shows or hides deleted rows.
+    pub(super) async fn settle_pending(&mut self, shows_deleted: bool) -> sqlx::Result<()> {
+        let tenancy = self.context.tenancy;
+        let (connection, state) = self.parts()?;
+        state.flush_pending_rollback(connection).await?;
+        state.show_deleted(connection, tenancy, shows_deleted).await
     }
 
     async fn check_context(&mut self) -> Result<()> {

@@ -25,14 +25,21 @@ pub(crate) struct VettedExecutor<'a> {
     pub(super) tx: &'a mut ContextTx,
     /// Whether statements stay prepared on the connection.
     pub(super) prepared: bool,
+    /// Whether the statement reads deleted rows.
+    pub(super) shows_deleted: bool,
 }
 
 impl<'a> VettedExecutor<'a> {
-    /// Begins the transaction if it has not begun, and runs the pending rollback of a savepoint.
+    /// Shows deleted rows to the statement, or hides them.
+    pub(crate) fn showing_deleted(self, shows_deleted: bool) -> Self {
+        Self { shows_deleted, ..self }
+    }
+
+    /// Begins the transaction if it has not begun, runs the pending rollback of a savepoint, and shows or hides deleted rows.
     async fn start(self) -> sqlx::Result<(&'a mut PgConnection, FailureGuard<'a>)> {
         self.tx.ensure_begun().await?;
+        self.tx.settle_pending(self.shows_deleted).await?;
         let (connection, state) = self.tx.parts()?;
-        state.flush_pending_rollback(connection).await?;
         Ok((connection, FailureGuard::start(state)))
     }
 
@@ -88,13 +95,13 @@ impl<'a> VettedExecutor<'a> {
     ) -> sqlx::Result<T> {
         let timer = StatementTimer::start(&query.sql);
         let again = self.tx.state.is_unused().then(|| query.again()).flatten();
-        let Self { tx, prepared } = self;
-        let first = VettedExecutor { tx: &mut *tx, prepared };
+        let Self { tx, prepared, shows_deleted } = self;
+        let first = VettedExecutor { tx: &mut *tx, prepared, shows_deleted };
         let result = first.run(async |connection| work(connection, query).await).await;
         timer.ended(match (result, again) {
             (Err(error), Some(again)) if is_stale(&error) => {
                 tx.begin_again();
-                let second = VettedExecutor { tx, prepared };
+                let second = VettedExecutor { tx, prepared, shows_deleted };
                 second.run(async |connection| work(connection, again).await).await
             }
             (result, _) => result,

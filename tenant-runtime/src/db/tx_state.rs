@@ -12,7 +12,7 @@ use super::{
     denial_counter::DenialCounter,
     stale_plans::{StalePlans, is_stale},
 };
-use crate::error::is_retryable;
+use crate::{error::is_retryable, model::def::TenancyDef};
 
 /// The state of a transaction on the server.
 #[derive(Debug)]
@@ -26,12 +26,14 @@ pub(super) struct TxState {
     pub(super) stale_plans: StalePlans,
     /// Whether no statement has succeeded in the transaction.
     unused: bool,
+    /// Whether deleted rows may be shown on the server.
+    deleted_shown: bool,
 }
 
 impl TxState {
     pub(super) fn new(denials: DenialCounter, stale_plans: StalePlans) -> Self {
         let (retryable, savepoints) = (Arc::default(), SavepointStack::default());
-        Self { suspect: false, retryable, savepoints, denials, stale_plans, unused: true }
+        Self { suspect: false, retryable, savepoints, denials, stale_plans, unused: true, deleted_shown: false }
     }
 
     /// Returns whether no statement has succeeded in the transaction.
@@ -48,6 +50,24 @@ impl TxState {
     pub(super) fn forget_failure(&mut self) {
         self.suspect = false;
         self.retryable.store(false, Ordering::Relaxed);
+    }
+
+    /// Shows deleted rows to the next statement, or hides them if an earlier statement needed them.
+    ///
+    /// If the future is dropped midway, the next statement sets the setting again. A rollback to a savepoint cannot show them: they
+    /// are hidden when a savepoint begins.
+    pub(super) async fn show_deleted(
+        &mut self,
+        connection: &mut PgConnection,
+        tenancy: &TenancyDef,
+        shown: bool,
+    ) -> sqlx::Result<()> {
+        if shown || self.deleted_shown {
+            self.deleted_shown = true;
+            connection.execute(begin_sql::show_deleted(tenancy, shown)).await?;
+            self.deleted_shown = shown;
+        }
+        Ok(())
     }
 
     /// Runs the pending `ROLLBACK TO SAVEPOINT` of a dropped savepoint, if any, before another statement runs.

@@ -97,6 +97,8 @@ fn required(def: &TableDef, command: &str) -> Option<(&'static str, Option<&'sta
         "insert" => Some(("insert", def.insert, None)),
         "update" => Some(("update", def.update, def.update_own)),
         "delete" => Some(("delete", def.delete, def.delete_own)),
+        "restore" => Some(("restore", def.soft_delete?.restore, None)),
+        "purge" => Some(("purge", def.soft_delete?.purge, None)),
         _ => None,
     }
 }

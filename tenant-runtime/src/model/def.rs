@@ -6,6 +6,7 @@ use super::{compare::same, names};
 pub use super::{
     def_column::{ColumnDef, Deferral, NO_ROLE, OnDelete, OnUpdate, ReferenceDef},
     def_index::{IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, UniqueScope},
+    def_soft_delete::SoftDeleteDef,
     sql_type::{EnumDef, LabelsDef, SqlType},
     table_name::TableName,
 };
@@ -71,6 +72,11 @@ impl TenancyDef {
     /// Returns the name of the setting that holds the ID of a cross-tenant access record.
     pub(crate) fn access_setting(&self) -> String {
         self.setting(names::SYSTEM_ACCESS_SETTING)
+    }
+
+    /// Returns the name of the setting that shows deleted rows.
+    pub(crate) fn deleted_rows_setting(&self) -> String {
+        self.setting(names::DELETED_ROWS_SETTING)
     }
 
     /// Returns the name of the setting that holds the seal of a signed context.
@@ -245,6 +251,8 @@ pub struct TableDef {
     pub update_own: Option<&'static str>,
     /// The minimum role for DELETE of rows that the user owns.
     pub delete_own: Option<&'static str>,
+    /// How rows are deleted without being removed; `None` if a deletion removes them.
+    pub soft_delete: Option<SoftDeleteDef>,
     /// The commands that the system role can run, by their attribute names.
     pub system: &'static [&'static str],
     /// The columns in the order of the fields.
@@ -284,6 +292,7 @@ impl TableDef {
             delete: None,
             update_own: None,
             delete_own: None,
+            soft_delete: None,
             system: &[],
             columns: &[],
             indexes: &[],

@@ -64,7 +64,25 @@ impl TableDef {
 
     /// Returns whether an UPDATE can change a column.
     pub(crate) fn is_changed(&self, column: &ColumnDef) -> bool {
-        !self.is_fixed(column) && !column.is_computed()
+        !self.is_fixed(column) && !column.is_computed() && !self.is_deletion_time(column)
+    }
+
+    /// Returns whether a column contains the time of the deletion.
+    pub(crate) fn is_deletion_time(&self, column: &ColumnDef) -> bool {
+        self.soft_delete.is_some_and(|soft| soft.column == column.name)
+    }
+
+    /// Returns the roles that can remove rows of the table: any row, and rows that the user owns.
+    pub(crate) fn removers(&self) -> [Option<&'static str>; 2] {
+        match self.soft_delete {
+            Some(soft) => [soft.purge, None],
+            None => [self.delete, self.delete_own],
+        }
+    }
+
+    /// Returns the roles that can set the time of the deletion, by deleting or restoring a row.
+    pub(crate) fn deletion_time_setters(&self) -> impl Iterator<Item = &'static str> {
+        self.soft_delete.into_iter().flat_map(|soft| [self.delete_own, self.delete, soft.restore]).flatten()
     }
 }
 

@@ -9,6 +9,7 @@ pub mod def;
 mod def_access;
 mod def_column;
 mod def_index;
+mod def_soft_delete;
 #[cfg(feature = "generate")]
 pub mod expression;
 #[cfg(feature = "generate")]

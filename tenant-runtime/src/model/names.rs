@@ -86,6 +86,11 @@ pub const SYSTEM_ACCESS_LOG: &str = "system_access_log";
 /// Last part of the setting that names the record of a cross-tenant job: `app.system_access`.
 pub const SYSTEM_ACCESS_SETTING: &str = "system_access";
 
+/// Last part of the setting that shows deleted rows to roles that can restore them: `app.deleted_rows`.
+pub const DELETED_ROWS_SETTING: &str = "deleted_rows";
+/// The value of this setting that shows them.
+pub const DELETED_ROWS_SHOWN: &str = "shown";
+
 /// Last part of the setting that holds the seal of a signed context: `app.context_seal`.
 pub const SEAL_SETTING: &str = "context_seal";
 
@@ -123,6 +128,15 @@ pub fn auth_schema(schema: &str) -> Ident {
 pub fn auth_object(schema: &str, name: &str) -> String {
     format!("{}.{}", auth_schema(schema).quoted(), quoted(name))
 }
+
+/// First part of the names of the policies for deleting rows that are kept: `soft_delete_admin`, `soft_delete_own_member`.
+pub const SOFT_DELETE: &str = "soft_delete";
+/// First part of the name of the policy for reading deleted rows.
+pub const READ_DELETED: &str = "read_deleted";
+/// First part of the name of the policy for restoring deleted rows.
+pub const RESTORE: &str = "restore";
+/// First part of the name of the policy for removing deleted rows.
+pub const PURGE: &str = "purge";
 
 /// Returns the name of the policy that allows a role to run a command on any row or on the user's own rows.
 ///

@@ -40,6 +40,17 @@ pub enum PolicyKind {
         /// Whether the policy applies only to the user's own rows.
         own: bool,
     },
+    /// Allows a declared role to delete rows, which keeps them with the time of the deletion.
+    SoftDelete {
+        /// Whether the policy applies only to the user's own rows.
+        own: bool,
+    },
+    /// Allows a declared role to read deleted rows if a setting asks for them.
+    ReadDeleted,
+    /// Allows a declared role to restore deleted rows.
+    Restore,
+    /// Allows a declared role to remove deleted rows.
+    Purge,
     /// Allows the function owner to run a command.
     FunctionOwner(Command),
     /// Allows the role of cross-tenant jobs to run a command.
@@ -74,6 +85,16 @@ pub enum ConditionKind {
     Visibility,
     /// The user owns the row.
     Owner,
+    /// The row is not deleted, or the transaction itself has deleted it.
+    NotDeletedBefore,
+    /// The row is not deleted.
+    NotDeleted,
+    /// The row is deleted in this transaction.
+    DeletedNow,
+    /// The row is deleted.
+    Deleted,
+    /// The row is deleted, and a setting asks for deleted rows.
+    DeletedShown,
     /// A condition that the declaration states.
     Custom,
     /// All rows: the function owner can access them, and its functions select the rows.
@@ -91,6 +112,9 @@ impl PolicyKind {
         match self {
             Self::TenantIsolation | Self::SignedContext => None,
             Self::Command { command, .. } | Self::FunctionOwner(command) | Self::System(command) => Some(command),
+            Self::ReadDeleted => Some(Command::Select),
+            Self::SoftDelete { .. } | Self::Restore => Some(Command::Update),
+            Self::Purge => Some(Command::Delete),
         }
     }
 
@@ -106,6 +130,11 @@ impl PolicyKind {
             Self::TenantIsolation => Ident::derived([names::TENANT_ISOLATION]),
             Self::SignedContext => Ident::derived([names::SIGNED_CONTEXT]),
             Self::Command { command, own } => names::command_policy(command, own, declared),
+            Self::SoftDelete { own: false } => Ident::derived([names::SOFT_DELETE, declared]),
+            Self::SoftDelete { own: true } => Ident::derived([names::SOFT_DELETE, names::OWN, declared]),
+            Self::ReadDeleted => Ident::derived([names::READ_DELETED, declared]),
+            Self::Restore => Ident::derived([names::RESTORE, declared]),
+            Self::Purge => Ident::derived([names::PURGE, declared]),
             Self::FunctionOwner(command) => names::command_policy(command, false, names::FUNCTION_OWNER),
             Self::System(command) => names::command_policy(command, false, names::SYSTEM),
         }

@@ -13,7 +13,7 @@ use crate::{
     model::{
         column_property::ColumnProperty,
         migration_hints::MembershipColumns,
-        schema::{Column, ColumnDefault, IndexKind, QualifiedName},
+        schema::{Column, ColumnDefault, ConditionKind, IndexKind, QualifiedName},
     },
 };
 
@@ -237,6 +237,9 @@ fn access_change(plan: &Plan, action: &Action) -> Option<(&'static str, String)>
     // A change is described verb first, in the imperative.
     let (verb, rest) = text.split_once(' ').unwrap_or((&text, ""));
     let effect = match (code, action) {
+        ("TM208", Action::Alter { before, after }) if no_longer_hides(before, after) => {
+            ", which no longer hides deleted rows: all roles with SELECT see them again".to_owned()
+        }
         ("TM208", _) => ", which controls the rows that roles can read or write".to_owned(),
         (_, Action::Drop(Role { role, .. })) => plan.who_has(&role.name),
         (_, Action::Drop(Membership(membership))) => plan.who_has(&membership.member),
@@ -377,4 +380,15 @@ fn column_advisory(plan: &Plan, item: &SchemaObject, before: &Column, after: &Co
         }
     };
     Some(Advisory { risk, code, text })
+}
+
+/// Returns whether a policy for reading rows hid deleted rows before a change, and shows them after it.
+fn no_longer_hides(before: &SchemaObject, after: &SchemaObject) -> bool {
+    let hides = |item: &SchemaObject| match item {
+        SchemaObject::Policy { policy, .. } => {
+            policy.using.iter().any(|condition| condition.kind == ConditionKind::NotDeletedBefore)
+        }
+        _ => false,
+    };
+    hides(before) && !hides(after)
 }

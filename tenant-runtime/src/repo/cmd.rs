@@ -19,6 +19,12 @@ pub enum Update {}
 /// Deleting rows.
 #[derive(Debug)]
 pub enum Delete {}
+/// Reading and restoring deleted rows.
+#[derive(Debug)]
+pub enum Restore {}
+/// Removing deleted rows.
+#[derive(Debug)]
+pub enum Purge {}
 /// Adding, changing and removing members.
 #[derive(Debug)]
 pub enum Manage {}

@@ -59,6 +59,9 @@ has! {
     SignsUp: <S, U, D, J> (S, SignsUp, U, D, J);
     cmd::Update: <S, I, D, J> (S, I, Yes, D, J);
     cmd::Delete: <S, I, U, J> (S, I, U, Yes, J);
+    cmd::Delete: <S, I, U, R, P, J> (S, I, U, (Yes, R, P), J);
+    cmd::Restore: <S, I, U, D, P, J> (S, I, U, (D, Yes, P), J);
+    cmd::Purge: <S, I, U, D, R, J> (S, I, U, (D, R, Yes), J);
     TenantRows: <S, I, U, D> (S, I, U, D, TenantRows);
 }
 
@@ -72,4 +75,14 @@ macro_rules! everything {
     )*};
 }
 
-everything!(cmd::Read, cmd::Insert, cmd::Manage, CreatesTenant, SignsUp, cmd::Update, cmd::Delete);
+everything!(
+    cmd::Read,
+    cmd::Insert,
+    cmd::Manage,
+    CreatesTenant,
+    SignsUp,
+    cmd::Update,
+    cmd::Delete,
+    cmd::Restore,
+    cmd::Purge
+);

@@ -300,6 +300,8 @@ pub(super) enum Condition {
     All(Vec<Self>),
     /// A row that matches at least one of these conditions.
     Any(Vec<Self>),
+    /// A row that is deleted. Without this condition, a statement reads and writes only rows that are not deleted.
+    Deleted,
     /// Conditions that were nested too deep, which is an error of the statement.
     TooDeep,
 }
@@ -342,6 +344,15 @@ impl Operator {
 }
 
 impl Condition {
+    /// Returns whether the condition applies to deleted rows only.
+    pub(super) fn is_of_deleted(&self) -> bool {
+        match self {
+            Self::Deleted => true,
+            Self::All(all) => all.iter().any(|part| matches!(part, Self::Deleted)),
+            _ => false,
+        }
+    }
+
     pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::All(mut all), Self::All(more)) => {
@@ -387,6 +398,7 @@ impl fmt::Debug for Condition {
             Self::Not(condition) => write!(f, "NOT {condition:?}"),
             Self::All(all) => f.debug_tuple("All").field(all).finish(),
             Self::Any(any) => f.debug_tuple("Any").field(any).finish(),
+            Self::Deleted => f.write_str("deleted"),
             Self::TooDeep => f.write_str("…"),
         }
     }

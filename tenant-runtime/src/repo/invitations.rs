@@ -11,7 +11,7 @@ use super::{
     declared::Declares,
     derive_support::Labelled,
     executor::TenantExecutor,
-    statement::call,
+    function_statement::call,
     table::Select,
     tenant_table::TenantTable,
     value::Values,

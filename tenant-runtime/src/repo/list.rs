@@ -74,7 +74,11 @@ struct After<T> {
 
 impl<'h, V: TenantView, H: TenantExecutor + 'h> List<'h, V, H> {
     pub(super) fn new(handle: H) -> Self {
-        let condition = Condition::All(Vec::new());
+        Self::of(handle, Condition::All(Vec::new()))
+    }
+
+    /// Lists the rows that match a condition.
+    pub(super) fn of(handle: H, condition: Condition) -> Self {
         Self { handle, condition, order: Vec::new(), limit: None, after: None, parent: None, read, run: all }
     }
 
@@ -275,7 +279,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
             let (limit, read) = (self.limit, self.read);
             let (statement, attempt) = (self.statement(limit, &[])?, attempt::<V::Table, H::Role>("read"));
             let mut opened = self.handle.open().await?;
-            let mut rows = opened.tx().vetted().fetch(statement.query()?);
+            let mut rows = opened.tx().vetted().showing_deleted(statement.shows_deleted).fetch(statement.query()?);
             while let Some(row) = rows.next().await.map_err(|error| attempt.error(error))? {
                 yield read(&row)?;
             }

@@ -9,7 +9,7 @@ use super::{
     declared::{CreatesTenant, Declares, SignsUp},
     derive_support::Labelled,
     executor::TenantExecutor,
-    statement::call,
+    function_statement::call,
     table::Select,
     tenant_table::TenantTable,
     value::Values,

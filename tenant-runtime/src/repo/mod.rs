@@ -75,11 +75,13 @@ pub mod column;
 #[doc(hidden)]
 pub mod column_type;
 pub(crate) mod declared;
+pub mod deleted_rows;
 #[doc(hidden)]
 pub mod derive_support;
 pub(crate) mod derived;
 pub mod executor;
 pub mod filter;
+mod function_statement;
 pub mod invitations;
 pub mod list;
 mod literal;
@@ -102,6 +104,6 @@ pub mod view;
 pub mod view_methods;
 pub mod writes;
 
-pub(crate) use self::statement::{call, keys, memberships};
+pub(crate) use self::function_statement::{call, keys, memberships};
 #[doc(hidden)]
 pub use self::value::Values;

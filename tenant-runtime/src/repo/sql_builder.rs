@@ -26,12 +26,14 @@ pub(super) struct SqlBuilder {
     inline: Option<Inline>,
     /// The constants of the placeholders.
     constants: Vec<String>,
+    shows_deleted: bool,
 }
 
 impl Default for SqlBuilder {
     fn default() -> Self {
         let inline = Some(Inline { sql: String::new(), needs: InlineValues::None });
-        Self { sql: String::new(), arguments: PgArguments::default(), error: None, inline, constants: Vec::new() }
+        let (sql, arguments, constants) = Default::default();
+        Self { sql, arguments, error: None, inline, constants, shows_deleted: false }
     }
 }
 
@@ -118,9 +120,14 @@ impl SqlBuilder {
         self.inline = None;
     }
 
+    /// Notes that the statement reads deleted rows.
+    pub(super) fn show_deleted(&mut self) {
+        self.shows_deleted = true;
+    }
+
     pub(super) fn built(self) -> BoundStatement {
-        let Self { sql, arguments, error, inline, .. } = self;
-        BoundStatement { sql: assert_sql_safe(sql), arguments, error, inline }
+        let Self { sql, arguments, error, inline, shows_deleted, .. } = self;
+        BoundStatement { sql: assert_sql_safe(sql), arguments, error, inline, shows_deleted }
     }
 }
 

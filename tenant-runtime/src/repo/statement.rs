@@ -10,11 +10,8 @@ use super::{
 };
 use crate::{
     db::{BoundStatement, NotBuilt},
-    ident::{Ident, literal, quoted},
-    model::{
-        def::{ColumnDef, SqlType, TableDef, TenancyDef},
-        names,
-    },
+    ident::{literal, quoted},
+    model::def::{ColumnDef, SqlType, TableDef},
     tenant::ContextKey,
 };
 
@@ -90,6 +87,7 @@ impl Statement {
         if let Some(parent) = parent {
             self.text.push(&format!(" AS c LEFT JOIN {} AS p ON ", table(parent.table)));
             self.of_tenant(PARENT, parent.table, " AND ");
+            self.kept(PARENT, parent.table, " AND ");
             self.text.push(&format!("p.{} = c.{}", quoted(id_column(parent.table)), quoted(parent.reference)));
         }
         self.filtered(alias, self.def, &rows.condition);
@@ -133,7 +131,9 @@ impl Statement {
             self.text.push(&format!(") DO UPDATE SET {}", assignments.collect::<Vec<_>>().join(", ")));
             if self.def.tenant_column().is_some() {
                 self.text.push(" WHERE ");
-                self.of_tenant(TARGET, self.def, "");
+                let is_kept = self.def.soft_delete.is_some();
+                self.of_tenant(TARGET, self.def, if is_kept { " AND " } else { "" });
+                self.kept(TARGET, self.def, "");
             }
         }
         self.returning(returned);
@@ -188,11 +188,29 @@ impl Statement {
         self.text.built()
     }
 
-    /// Deletes the rows that match a condition.
+    /// Deletes the rows that match a condition: sets the time of the deletion if the table keeps deleted rows, unless the condition is
+    /// on deleted rows.
     pub(super) fn delete(mut self, condition: &Condition) -> BoundStatement {
-        self.text.push("DELETE");
-        self.from();
+        match self.def.soft_delete.filter(|_| !condition.is_of_deleted()) {
+            Some(soft) => {
+                let column = quoted(soft.column);
+                self.text.push(&format!("UPDATE {} SET {column} = transaction_timestamp()", table(self.def)));
+            }
+            None => {
+                self.text.push("DELETE");
+                self.from();
+            }
+        }
         self.filtered(ALONE, self.def, condition);
+        self.text.built()
+    }
+
+    /// Restores the deleted rows that match a condition and returns them.
+    pub(super) fn restore(mut self, condition: &Condition, returned: &[&str]) -> BoundStatement {
+        let column = self.def.soft_delete.map_or("", |soft| soft.column);
+        self.text.push(&format!("UPDATE {} SET {} = NULL", table(self.def), quoted(column)));
+        self.filtered(ALONE, self.def, condition);
+        self.returning(returned);
         self.text.built()
     }
 
@@ -249,7 +267,12 @@ impl Statement {
             return;
         }
         self.text.push(" WHERE ");
-        self.of_tenant(alias, def, if every { "" } else { " AND " });
+        let then = if every { "" } else { " AND " };
+        let is_kept = def.soft_delete.is_some() && !condition.is_of_deleted();
+        self.of_tenant(alias, def, if is_kept { " AND " } else { then });
+        if is_kept {
+            self.kept(alias, def, then);
+        }
         if !every {
             self.condition(alias, def, condition);
         }
@@ -267,6 +290,14 @@ impl Statement {
             self.text.push(&format!("{alias}{} = ", quoted(column)));
             self.text.place(place);
             self.text.push(then);
+        }
+    }
+
+    /// If the table keeps deleted rows, writes the condition that a row is not deleted, and the text that joins it to the next condition.
+    /// The policy hides deleted rows as well, but does not imply the condition of a partial index.
+    fn kept(&mut self, alias: &str, def: &TableDef, then: &str) {
+        if let Some(soft) = def.soft_delete {
+            self.text.push(&format!("{alias}{} IS NULL{then}", quoted(soft.column)));
         }
     }
 
@@ -318,6 +349,11 @@ impl Statement {
             }
             Condition::All(all) => self.joined(alias, def, all, " AND ", "true"),
             Condition::Any(any) => self.joined(alias, def, any, " OR ", "false"),
+            Condition::Deleted => {
+                let column = def.soft_delete.map_or("", |soft| soft.column);
+                self.text.push(&format!("{alias}{} IS NOT NULL", quoted(column)));
+                self.text.show_deleted();
+            }
             Condition::TooDeep => self.text.fail(NotBuilt::TooDeep { table: def.name, limit: MAX_DEPTH }),
         }
     }
@@ -371,49 +407,4 @@ fn table(def: &TableDef) -> String {
 /// Returns what a value that is compared with or written to a column belongs to.
 fn of<'d>(def: &'d TableDef, name: &str) -> Of<'d> {
     def.columns.iter().find(|column| column.name == name).map_or(Of::Argument, |column| Of::Column(def, column))
-}
-
-/// Calls a function of the tenancy's auth schema with named arguments. `def` is the table of the columns among them.
-pub(crate) fn call(
-    tenancy: &TenancyDef,
-    function: &str,
-    def: Option<&'static TableDef>,
-    values: Values,
-) -> BoundStatement {
-    let mut text = SqlBuilder::default();
-    text.push(&format!("SELECT * FROM {}(", function_name(tenancy, function)));
-    let parameter = |column: &&str| format!("{} => ", Ident::derived(["p", column]).quoted());
-    let mut parameters = values.columns().iter().map(parameter).collect::<Vec<_>>().into_iter();
-    let kinds = values.kinds(def);
-    for (i, (value, kind)) in values.into_values().into_iter().zip(kinds).enumerate() {
-        text.push(if i == 0 { "" } else { ", " });
-        text.push(&parameters.next().unwrap_or_default());
-        text.bind(&*value, kind, Use::Argument);
-    }
-    text.push(")");
-    text.built()
-}
-
-/// Reads the memberships of the context's user: all memberships, or the membership in one tenant.
-pub(crate) fn memberships(tenancy: &TenancyDef, of: Option<&impl ContextKey>) -> BoundStatement {
-    let mut text = SqlBuilder::default();
-    let (tenant, role) = (names::MY_TENANTS_TENANT, names::MY_TENANTS_ROLE);
-    text.push(&format!("SELECT {tenant}, {role} FROM {}()", function_name(tenancy, names::MY_TENANTS)));
-    if let Some(org) = of {
-        text.push(&format!(" WHERE {tenant} = "));
-        text.bind_next(org.clone());
-    }
-    text.built()
-}
-
-/// Reads all tenant IDs from the tenant table, in order.
-pub(crate) fn keys(def: &TableDef) -> BoundStatement {
-    let id = quoted(def.tenant_column().unwrap_or("id"));
-    let mut text = SqlBuilder::default();
-    text.push(&format!("SELECT {id} FROM {}.{} ORDER BY {id}", quoted(def.name.schema), quoted(def.name.table)));
-    text.built()
-}
-
-fn function_name(tenancy: &TenancyDef, function: &str) -> String {
-    names::auth_object(tenancy.schema, function)
 }

@@ -127,3 +127,49 @@ pub trait Delete: Select + Declares<cmd::Delete> {
     /// Minimum role required for DELETE.
     type DeleteRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
 }
+
+/// A table that keeps deleted rows, with a `restore` role.
+///
+/// ```
+/// # use tenant_runtime::{Role, prelude::*, repo::table::Restore, roles::{Admin, Member, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", delete = "member", restore = "admin")]
+/// # struct Project { id: Uuid, organization_id: Uuid, #[tenant(soft_delete)] deleted_at: Option<chrono::DateTime<chrono::Utc>> }
+/// fn required_role<T: Restore>() -> &'static str {
+///     T::RestoreRole::NAME
+/// }
+/// assert_eq!(required_role::<Project>(), "admin");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "no role can read or restore deleted rows of `{Self}`",
+    label = "no `restore` role",
+    note = "add `restore = \"…\"` to `#[tenant(…)]` on `{Self}`, and `#[tenant(soft_delete)]` to a field for the time of the deletion"
+)]
+pub trait Restore: Select + Declares<cmd::Restore> {
+    /// Minimum role required for reading and restoring deleted rows.
+    type RestoreRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
+}
+
+/// A table that keeps deleted rows, with a `purge` role.
+///
+/// ```
+/// # use tenant_runtime::{Role, prelude::*, repo::table::Purge, roles::{Admin, Member, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", delete = "member", restore = "member", purge = "admin")]
+/// # struct Project { id: Uuid, organization_id: Uuid, #[tenant(soft_delete)] deleted_at: Option<chrono::DateTime<chrono::Utc>> }
+/// fn required_role<T: Purge>() -> &'static str {
+///     T::PurgeRole::NAME
+/// }
+/// assert_eq!(required_role::<Project>(), "admin");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "no role can remove deleted rows of `{Self}`",
+    label = "no `purge` role",
+    note = "add `purge = \"…\"` to `#[tenant(…)]` on `{Self}`, and `#[tenant(soft_delete)]` to a field for the time of the deletion"
+)]
+pub trait Purge: Select + Declares<cmd::Purge> {
+    /// Minimum role required for removing deleted rows.
+    type PurgeRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
+}

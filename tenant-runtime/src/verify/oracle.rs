@@ -7,7 +7,7 @@ use super::{
     outcome::{Expected, Outcome},
 };
 use crate::{
-    matrix::{is_by_function, may, may_use, system_may, system_may_use},
+    matrix::{is_by_function, may, may_set_deletion_time, may_use, system_may, system_may_use},
     model::{
         def::{ColumnDef, ScopeDef, TableDef, TableName},
         schema::Command,
@@ -41,7 +41,12 @@ pub(super) struct Context {
 pub(super) struct Oracle<'w> {
     pub(super) fixture: &'w Fixture,
     pub(super) context: &'w Context,
+    /// Whether the statement asks for deleted rows.
+    pub(super) shows_deleted: bool,
 }
+
+/// The time of a deletion in the transaction itself, in place of its text.
+pub(super) const NOW: &str = "now";
 
 // The meaning of the attributes.
 impl Oracle<'_> {
@@ -55,6 +60,9 @@ impl Oracle<'_> {
 
     pub(super) fn has_column_privilege(&self, def: &TableDef, command: Command, column: &ColumnDef) -> bool {
         match self.context.subject {
+            Some(Subject::Member(role)) if command == Command::Update && def.is_deletion_time(column) => {
+                may_set_deletion_time(def, role)
+            }
             Some(Subject::Member(role)) => may_use(def, role, command, column),
             Some(Subject::System { .. }) => system_may_use(def, command, column),
             None => false,
@@ -63,8 +71,8 @@ impl Oracle<'_> {
 
     /// Returns whether the subject has the DELETE privilege.
     pub(super) fn has_delete_privilege(&self, def: &TableDef) -> bool {
-        let member =
-            !is_by_function(def, Command::Delete) && (self.has_role(def.delete) || self.has_role(def.delete_own));
+        let by_role = def.removers().into_iter().any(|needed| self.has_role(needed));
+        let member = !is_by_function(def, Command::Delete) && by_role;
         member || self.is_system() && system_may(def, Command::Delete)
     }
 
@@ -149,7 +157,7 @@ impl Oracle<'_> {
         let reference = def.parent_column().and_then(|column| column.references);
         let Some(parent) = reference.and_then(|reference| self.fixture.table(reference.table)) else { return false };
         let has_condition = parent.rules.iter().any(|rule| rule.command == "select" && !rule.check);
-        parent.visibility.is_some() || has_condition || self.hides_parents(parent)
+        parent.visibility.is_some() || parent.soft_delete.is_some() || has_condition || self.hides_parents(parent)
     }
 
     /// Returns whether a row can be written in this context. A row of a global table belongs to no tenant, so the
@@ -182,20 +190,49 @@ impl Oracle<'_> {
         self.is_of_tenant(def, row)
             && self.is_visible(def, row)
             && self.satisfies_rules(def, row, Command::Select, false)
+            && self.shows(def, row)
     }
 
-    /// Returns whether an update or a delete can apply to a row, through the role for all rows or the role for the
-    /// user's own rows.
-    fn can_modify(&self, def: &TableDef, row: &Row, command: Command, check: bool) -> bool {
-        let (any, own) = match command {
-            Command::Update => (def.update, def.update_own),
-            _ => (def.delete, def.delete_own),
-        };
+    /// Returns whether a row is shown, although it may be deleted.
+    fn shows(&self, def: &TableDef, row: &Row) -> bool {
+        def.soft_delete.is_none_or(|soft| match row.value(soft.column) {
+            None | Some(NOW) => true,
+            Some(_) => self.is_system() || self.shows_deleted && self.has_role(soft.restore),
+        })
+    }
+
+    /// Returns whether a role for all rows or a role for the user's own rows gives access to a row for writing.
+    fn reaches(&self, def: &TableDef, row: &Row, [any, own]: [Option<&str>; 2]) -> bool {
         let by_role = self.has_role(any) || self.has_role(own) && self.is_own(def, row);
-        (by_role || self.is_system() && system_may(def, command))
-            && self.is_writable(def, row)
-            && self.is_visible(def, row)
-            && self.satisfies_rules(def, row, command, check)
+        by_role && self.is_writable(def, row) && self.is_visible(def, row)
+    }
+
+    /// Returns whether an update can apply to an existing row, or result in a new row (`check`).
+    ///
+    /// If the table keeps deleted rows, deleting and restoring are updates too, and PostgreSQL combines their policies by OR.
+    fn can_update(&self, def: &TableDef, row: &Row, check: bool) -> bool {
+        if self.is_system() {
+            return system_may(def, Command::Update) && self.is_writable(def, row);
+        }
+        let updates = |check| self.satisfies_rules(def, row, Command::Update, check);
+        let edits = self.reaches(def, row, [def.update, def.update_own]) && updates(check);
+        let Some(soft) = def.soft_delete else { return edits };
+        let deleted = row.value(soft.column);
+        let deletes = self.reaches(def, row, [def.delete, def.delete_own])
+            && self.satisfies_rules(def, row, Command::Delete, false)
+            && updates(false)
+            && if check { deleted == Some(NOW) && updates(true) } else { deleted.is_none() };
+        let restores = self.reaches(def, row, [soft.restore, None]) && updates(check) && deleted.is_some() != check;
+        edits && deleted.is_none() || deletes || restores
+    }
+
+    /// Returns whether a DELETE can apply to a row.
+    fn can_remove(&self, def: &TableDef, row: &Row) -> bool {
+        if self.is_system() {
+            return system_may(def, Command::Delete) && self.is_writable(def, row);
+        }
+        let is_removable = def.soft_delete.is_none_or(|soft| row.value(soft.column).is_some());
+        self.reaches(def, row, def.removers()) && self.satisfies_rules(def, row, Command::Delete, false) && is_removable
     }
 
     /// Returns whether the outcome can be computed exactly. Conditions that read other tables depend on the policies of
@@ -216,6 +253,11 @@ impl Oracle<'_> {
 
 // The outcomes of statements.
 impl Oracle<'_> {
+    /// Returns the oracle for statements that ask for deleted rows.
+    pub(super) fn showing_deleted(self) -> Self {
+        Self { shows_deleted: true, ..self }
+    }
+
     /// Returns the expected outcome of a `SELECT` of rows by their keys.
     pub(super) fn select(&self, def: &TableDef) -> Expected {
         if !self.can_read_key(def) {
@@ -233,7 +275,7 @@ impl Oracle<'_> {
             return Expected::Is(Outcome::Denied);
         }
         let rows = self.fixture.rows_of(def.name).filter(|row| self.can_select(def, row));
-        let rows = rows.filter(|row| self.can_modify(def, row, Command::Update, false));
+        let rows = rows.filter(|row| self.can_update(def, row, false));
         self.expected(def, Outcome::Rows(rows.map(|row| row.key(def)).collect()))
     }
 
@@ -299,13 +341,12 @@ impl Oracle<'_> {
         if !self.has_column_privilege(def, Command::Update, column) || !self.can_read_key(def) || !reads_value {
             return Expected::Is(Outcome::Denied);
         }
-        let reached =
-            rows.iter().filter(|row| self.can_modify(def, row, Command::Update, false) && self.can_select(def, row));
+        let reached = rows.iter().filter(|row| self.can_update(def, row, false) && self.can_select(def, row));
         let mut changed: Vec<Row> = reached.map(|row| Row::clone(row)).collect();
         if let Some(value) = value {
             changed.iter_mut().for_each(|row| drop(row.values.insert(column.name, value.clone())));
         }
-        let stays = |row: &Row| self.can_modify(def, row, Command::Update, true) && self.can_select(def, row);
+        let stays = |row: &Row| self.can_update(def, row, true) && self.can_select(def, row);
         if !self.is_exact(def) {
             // A condition can hide any of the rows, or reject a row before its references are checked.
             let is_possible = |row: &&Row| stays(row) && self.has_targets(def, row);
@@ -327,7 +368,7 @@ impl Oracle<'_> {
         if !self.has_delete_privilege(def) || !self.can_read_key(def) {
             return (Expected::Is(Outcome::Denied), BTreeSet::new());
         }
-        if !self.can_modify(def, row, Command::Delete, false) || !self.can_select(def, row) {
+        if !self.can_remove(def, row) || !self.can_select(def, row) {
             return (Expected::Is(Outcome::Rows(BTreeSet::new())), BTreeSet::new());
         }
         let (expected, gone) = self.fixture.rows_after_delete(def, row);

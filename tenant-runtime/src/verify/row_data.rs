@@ -24,6 +24,9 @@ use crate::{
     },
 };
 
+/// The time at which the deleted test rows were deleted.
+const DELETED_AT: &str = "2020-02-20 20:20:20+00";
+
 /// The tenant of a row, if its table has a tenant column, and its ID.
 pub(super) type MadeRow = (Option<usize>, Option<String>);
 
@@ -144,7 +147,8 @@ impl<'a> RowFactory<'a> {
 
     pub(super) fn of_tenant(&self, def: &TableDef, tenant: usize) -> RowSpec {
         let fixed = def.tenant_column().map(|column| (column, Some(self.principals.tenants[tenant].clone())));
-        RowSpec { tenant, fixed: fixed.into_iter().collect() }
+        let kept = def.soft_delete.map(|soft| (soft.column, None));
+        RowSpec { tenant, fixed: fixed.into_iter().chain(kept).collect() }
     }
 
     fn of_owners(&self, def: &'static TableDef, tenant: usize) -> Vec<RowSpec> {
@@ -172,7 +176,16 @@ impl<'a> RowFactory<'a> {
         };
         let rows = owners.iter().flat_map(|owner| labels.iter().map(move |label| (owner, label)));
         let rows: Vec<_> = rows.map(|(owner, label)| with(owner, label)).collect();
-        if def.owner.is_none() && def.visibility.is_none() { [rows.clone(), rows].concat() } else { rows }
+        let mut rows =
+            if def.owner.is_none() && def.visibility.is_none() { [rows.clone(), rows].concat() } else { rows };
+        if let Some(soft) = def.soft_delete {
+            let deleted = |mut spec: RowSpec| {
+                spec.fixed.insert(soft.column, Some(DELETED_AT.to_owned()));
+                spec
+            };
+            rows.extend(rows.clone().into_iter().map(deleted));
+        }
+        rows
     }
 
     /// Returns the declared conditions that a row satisfies, by user.

@@ -319,7 +319,7 @@ impl Runner<'_> {
     }
 
     pub(super) fn oracle<'w>(&'w self, context: &'w super::oracle::Context) -> Oracle<'w> {
-        Oracle { fixture: &self.fixture, context }
+        Oracle { fixture: &self.fixture, context, shows_deleted: false }
     }
 
     /// Describes rows by their number and tenant.

@@ -112,6 +112,11 @@ fn meaning(kind: ConditionKind) -> &'static str {
         ConditionKind::Signed => "the app has signed the context, or the login is bound to it",
         ConditionKind::Visibility => "all members of the tenant see the row, or the user owns it",
         ConditionKind::Owner => "the user owns the row",
+        ConditionKind::NotDeletedBefore => "the row is not deleted, or this transaction deletes it",
+        ConditionKind::NotDeleted => "the row is not deleted",
+        ConditionKind::DeletedNow => "the statement deletes the row",
+        ConditionKind::Deleted => "the row is deleted",
+        ConditionKind::DeletedShown => "the row is deleted, and the repository asks for deleted rows",
         ConditionKind::Custom => "the condition in `using(…)` or `with_check(…)` is true",
         ConditionKind::FunctionOwner => "all rows: each SECURITY DEFINER function limits the rows itself",
         ConditionKind::System => {

@@ -15,6 +15,7 @@ use tenant_runtime::{
 
 use super::{
     finding_cases::{Case, function_cases, recursion_cases, sql_cases, system_access_cases},
+    finding_cases_soft_delete::soft_delete_cases,
     sample_declarations::{
         AUTHOR, ID, MEMBERS, NAME, ORG, ORG_IN_KEY, ROLE, ROLES_WITH_OWN, ROLES_WITH_SERVICE, SHIPPED, TITLE, USER,
         column, invitation_columns, invitations, leak, members, of, organizations, projects, refers, remarks, tasks,
@@ -29,7 +30,7 @@ const UNKNOWN_IN_UNIQUE: IndexDef<'_> =
 
 /// All cases.
 fn cases() -> Vec<Case> {
-    let cases = [plain_cases(), row_cases(), member_cases(), condition_cases()].into_iter();
+    let cases = [plain_cases(), row_cases(), member_cases(), condition_cases(), soft_delete_cases()].into_iter();
     cases.chain([sql_cases(), function_cases(), recursion_cases(), system_access_cases()]).flatten().collect()
 }
 

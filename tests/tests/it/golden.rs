@@ -50,6 +50,7 @@ cases! {
     extensions: Book;
     native_enums: Shop Person ShopMember Order;
     computed_columns: Language Book Purchase Loan Change;
+    soft_delete: Page Section Picture Comment Change;
     signed_context: Shop Person Employment Offer Change Item Label Supplier;
 }
 

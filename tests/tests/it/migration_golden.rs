@@ -49,6 +49,7 @@ cases! {
     add_not_null_column: Note => Note;
     add_table: Project => Project Task;
     backfill: Note => Note;
+    soft_delete: Note Mark Task Draft => Note Mark Task Draft;
     split_column: Person => Person;
     renamed_in_backfill: Person => Person;
     global_to_tenant: Rate => Rate;

@@ -58,6 +58,7 @@ impl Runner<'_> {
                 self.other_reads(principal, &context, def, &mut probes);
                 self.name_others(principal, &context, def, &mut probes);
                 self.delete_each(principal, &context, def, &mut probes);
+                self.deleted_rows(principal, &context, def, &mut probes);
                 self.merge(principal, &context, def, &mut probes);
             } else {
                 probes.extend(self.delete_all(principal, &context, def));
