@@ -151,6 +151,7 @@ impl Fixture {
             return found.get(random.below(found.len().max(1)))?.values[row_id(target)].clone();
         }
         match column.ty {
+            _ if column.name == "gone" => Some("2001-01-01 00:00:00+00".to_owned()).filter(|_| random.chance(40)),
             _ if column.updated_at => Some("2000-01-01 00:00:00+00".to_owned()),
             SqlType::Enum(EnumDef { labels, .. }) | SqlType::Labels(labels) => {
                 Some(random.pick(labels.labels).to_owned())

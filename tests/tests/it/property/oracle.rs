@@ -91,16 +91,31 @@ pub(super) fn is_computed(column: &ColumnDef) -> bool {
     column.generated.is_some() || column.updated_at
 }
 
+/// The time of the transaction as PostgreSQL reads it.
+pub(super) const NOW: &str = "now";
+
+/// Returns whether a column is the time of the deletion, which a deletion sets and a restoration removes.
+pub(super) fn is_deletion_time(table: &TableDef, name: &str) -> bool {
+    table.soft_delete.is_some_and(|soft| soft.column == name)
+}
+
 /// The column that identifies a row: the key, or its part that is not the tenant column.
 pub(super) fn row_id(table: &TableDef) -> &'static str {
     let ids: Vec<_> = table.columns.iter().filter(|column| column.id).map(|column| column.name).collect();
     ids.iter().copied().find(|id| ids.len() == 1 || table.tenant_column() != Some(id)).expect("a key")
 }
 
+/// The roles that remove rows: any row, and the user's rows.
+fn removers(table: &TableDef) -> [Option<&'static str>; 2] {
+    table.soft_delete.map_or([table.delete, table.delete_own], |soft| [soft.purge, None])
+}
+
 /// The model, for one subject.
 pub(super) struct Oracle<'w> {
     pub(super) world: &'w Fixture,
     pub(super) context: &'w Context,
+    /// Whether the statement asks for deleted rows.
+    pub(super) shows_deleted: bool,
 }
 
 // The meaning of the attributes.
@@ -154,6 +169,7 @@ impl Oracle<'_> {
     /// Returns whether members may not see all rows of their tenant.
     fn hides_rows(&self, table: &TableDef) -> bool {
         table.visibility.is_some()
+            || table.soft_delete.is_some()
             || table.rules.iter().any(|rule| rule.command == "select")
             || self.parent(table).is_some_and(|parent| self.hides_rows(parent))
     }
@@ -176,21 +192,46 @@ impl Oracle<'_> {
     }
 
     fn can_select(&self, table: &TableDef, row: &Row) -> bool {
+        let is_shown = table.soft_delete.is_none_or(|soft| {
+            let deleted = row.values[soft.column].as_deref();
+            matches!(deleted, None | Some(NOW)) || self.shows_deleted && self.may(soft.restore)
+        });
         self.is_of_tenant(table, row)
             && self.is_visible(table, row)
             && Self::meets_conditions(table, row, "select", false)
+            && is_shown
     }
 
-    /// Returns whether an update or a delete reaches a row: by the role for all rows, or by the role for the user's rows.
-    fn can_modify(&self, table: &TableDef, row: &Row, command: &str, check: bool) -> bool {
-        let (any, own) = match command {
-            "update" => (table.update, table.update_own),
-            _ => (table.delete, table.delete_own),
-        };
+    /// Returns whether a role for all rows, or one for the user's rows, reaches a row.
+    fn reaches(&self, table: &TableDef, row: &Row, any: Option<&str>, own: Option<&str>) -> bool {
         (self.may(any) || self.may(own) && self.is_own(table, row))
             && self.is_of_tenant(table, row)
             && self.is_visible(table, row)
-            && Self::meets_conditions(table, row, command, check)
+    }
+
+    /// Returns whether an update reaches a row, or may result in it (`check`). On a table that keeps deleted rows, deletions and
+    /// restorations are updates too.
+    fn can_update(&self, table: &TableDef, row: &Row, check: bool) -> bool {
+        let meets = |command, check| Self::meets_conditions(table, row, command, check);
+        let edits = self.reaches(table, row, table.update, table.update_own) && meets("update", check);
+        let Some(soft) = table.soft_delete else { return edits };
+        let deleted = row.values[soft.column].as_deref();
+        let deletes = self.reaches(table, row, table.delete, table.delete_own)
+            && meets("update", false)
+            && meets("delete", false)
+            && if check { deleted == Some(NOW) && meets("update", true) } else { deleted.is_none() };
+        let restores = self.reaches(table, row, soft.restore, None)
+            && meets("update", check)
+            && if check { deleted.is_none() } else { deleted.is_some() };
+        edits && deleted.is_none() || deletes || restores
+    }
+
+    /// Returns whether a DELETE reaches a row.
+    fn can_remove(&self, table: &TableDef, row: &Row) -> bool {
+        let [any, own] = removers(table);
+        self.reaches(table, row, any, own)
+            && Self::meets_conditions(table, row, "delete", false)
+            && table.soft_delete.is_none_or(|soft| row.values[soft.column].is_some())
     }
 
     fn may_use(&self, table: &TableDef, command: &str, name: &str) -> bool {
@@ -204,6 +245,10 @@ impl Oracle<'_> {
             && match command {
                 "select" => self.may(column.select.or(table.select)),
                 "insert" => (is_from_context || column.app_assigned) && self.may(column.insert.or(table.insert)),
+                _ if is_deletion_time(table, name) => {
+                    let restore = table.soft_delete.and_then(|soft| soft.restore);
+                    [table.delete, table.delete_own, restore].into_iter().any(|role| self.may(role))
+                }
                 _ => {
                     let any = self.may(table.update) || self.may(table.update_own);
                     !is_from_context
@@ -228,7 +273,7 @@ impl Oracle<'_> {
             return Outcome::Denied;
         }
         let rows = self.world.rows_of(table.name).filter(|row| self.can_select(table, row));
-        let rows = rows.filter(|row| !for_update || self.can_modify(table, row, "update", false));
+        let rows = rows.filter(|row| !for_update || self.can_update(table, row, false));
         let text = |row: &Row| columns.iter().filter_map(|name| row.values[name].clone()).collect::<Vec<_>>().join("|");
         let mut shown: Vec<_> = rows.map(text).collect();
         shown.sort();
@@ -266,10 +311,9 @@ impl Oracle<'_> {
         if !self.may_use(table, "update", column) || id.is_some() && !self.may_use(table, "select", row_id(table)) {
             return Outcome::Denied;
         }
-        let mut rows: Vec<_> = self.found(table, id, "update").cloned().collect();
+        let mut rows: Vec<_> = self.found(table, id, Self::can_update_existing).cloned().collect();
         rows.iter_mut().for_each(|row| drop(row.values.insert(column, value.clone())));
-        let stays =
-            |row: &Row| self.can_modify(table, row, "update", true) && (id.is_none() || self.can_select(table, row));
+        let stays = |row: &Row| self.can_update(table, row, true) && (id.is_none() || self.can_select(table, row));
         match () {
             () if !rows.iter().all(stays) => Outcome::Refused,
             () if !rows.iter().all(|row| self.referenced_rows_exist(table, row)) => Outcome::Broken,
@@ -279,11 +323,11 @@ impl Oracle<'_> {
 
     /// `DELETE` of the rows with a key, or of all that can be reached without reading.
     pub(super) fn delete(&self, table: &TableDef, id: Option<&str>) -> Outcome {
-        let may = table.membership.is_none() && (self.may(table.delete) || self.may(table.delete_own));
+        let may = table.membership.is_none() && removers(table).into_iter().any(|role| self.may(role));
         if !may || id.is_some() && !self.may_use(table, "select", row_id(table)) {
             return Outcome::Denied;
         }
-        let mut gone: Vec<_> = self.found(table, id, "delete").collect();
+        let mut gone: Vec<_> = self.found(table, id, Self::can_remove).collect();
         let count = gone.len();
         let refers = |row: &Row, gone: &[&Row], action| {
             let def = self.world.table(row.table).expect("declared");
@@ -299,18 +343,26 @@ impl Oracle<'_> {
         if self.world.rows.iter().any(|row| !is_in(row, &gone) && refers(row, &gone, OnDelete::NoAction)) {
             return Outcome::Broken;
         }
-        let outside = gone[count..].iter().find(|row| !self.may(self.world.table(row.table).expect("declared").delete));
+        let outside =
+            gone[count..].iter().find(|row| !self.may(removers(self.world.table(row.table).expect("declared"))[0]));
         match outside {
             Some(row) => Outcome::Wrong(format!("rows of {}, which the role may not delete, must not go", row.table)),
             None => Outcome::Count(count),
         }
     }
 
-    fn found(&self, table: &TableDef, id: Option<&str>, command: &'static str) -> impl Iterator<Item = &Row> {
+    fn can_update_existing(&self, table: &TableDef, row: &Row) -> bool {
+        self.can_update(table, row, false)
+    }
+
+    fn found(
+        &self,
+        table: &TableDef,
+        id: Option<&str>,
+        reaches: fn(&Self, &TableDef, &Row) -> bool,
+    ) -> impl Iterator<Item = &Row> {
         let is_meant = move |row: &Row| id.is_none_or(|id| row.values[row_id(table)].as_deref() == Some(id));
-        let reached = move |row: &Row| {
-            self.can_modify(table, row, command, false) && (id.is_none() || self.can_select(table, row))
-        };
+        let reached = move |row: &Row| reaches(self, table, row) && (id.is_none() || self.can_select(table, row));
         self.world.rows_of(table.name).filter(move |row| is_meant(row) && reached(row))
     }
 

@@ -2,12 +2,12 @@
 
 use tenant_runtime::model::def::{
     CheckDef, ColumnDef, EnumDef, IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, LabelsDef, OnDelete, ReferenceDef,
-    RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef, TimeoutsDef, UniqueScope,
+    RoleDef, RuleDef, ScopeDef, SoftDeleteDef, SqlType, TableDef, TableName, TenancyDef, TimeoutsDef, UniqueScope,
 };
 
 use super::{
     oracle::row_id,
-    random_declarations::{Random, leak},
+    random_declarations::{DELETION_TIME, Random, leak},
 };
 
 /// The tables of a version.
@@ -17,7 +17,8 @@ pub(super) type Tables = Vec<&'static TableDef>;
 pub(super) fn next(tenancy: &'static TenancyDef, tables: &Tables, random: &mut Random) -> Tables {
     let mut tables = tables.clone();
     for _ in 0..=random.below(4) {
-        tables = match random.below(10) {
+        tables = match random.below(11) {
+            10 => with_other_deletion(tables, random),
             0 => without_one(tables, random),
             1 => with_one_renamed(tables, random),
             2 => with_one_more(tables, random),
@@ -168,6 +169,28 @@ fn with_other_scope_of_rows(mut tables: Tables, random: &mut Random) -> Tables {
         1 => leak(TableDef { visibility: None, ..*table }),
         _ => leak(TableDef { visibility: None, owner: None, update_own: None, delete_own: None, ..*table }),
     };
+    tables
+}
+
+/// Keeps deleted rows from now on, with these roles, or removes rows again; the column of the time is then dropped or kept.
+fn with_other_deletion(mut tables: Tables, random: &mut Random) -> Tables {
+    let place = at(&tables, random);
+    let table = tables[place];
+    let has_tenant = matches!(table.scope, ScopeDef::Tenant { .. } | ScopeDef::Parent { .. });
+    if !is_plain(table) || !has_tenant || table.delete.is_none() {
+        return tables;
+    }
+    let others = || table.columns.iter().filter(|column| column.name != DELETION_TIME.name);
+    let mut columns: Vec<_> = others().map(|column| ColumnDef { ..*column }).collect();
+    let role = table.update.or(table.delete).filter(|_| random.chance(70));
+    let soft = SoftDeleteDef { column: DELETION_TIME.name, restore: role, purge: role.filter(|_| random.chance(60)) };
+    let soft_delete = if table.soft_delete.is_none() || random.chance(40) { Some(soft) } else { None };
+    match soft_delete {
+        Some(_) => columns.push(DELETION_TIME),
+        None if random.chance(50) => columns.push(ColumnDef { app_assigned: true, ..DELETION_TIME }),
+        None => {}
+    }
+    tables[place] = leak(TableDef { soft_delete, columns: columns.leak(), ..*table });
     tables
 }
 

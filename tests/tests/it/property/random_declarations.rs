@@ -3,7 +3,7 @@
 use tenant_runtime::{
     model::def::{
         ColumnDef, EnumDef, LabelsDef, MembershipDef, NO_ROLE, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef,
-        SqlType, TableDef, TableName, TenancyDef,
+        SoftDeleteDef, SqlType, TableDef, TableName, TenancyDef,
     },
     roles::Organizations,
     tenant::Tenancy as _,
@@ -250,6 +250,11 @@ fn plain(
         let select = random.maybe_role(20, tenancy, Some(select));
         columns.push(ColumnDef { app_assigned: false, updated_at: true, select, ..seen });
     }
+    let soft_delete = (has_tenant && (delete.is_some() || delete_own.is_some()) && random.chance(35))
+        .then(|| soft_delete(tenancy, select, [update, update_own], random));
+    if soft_delete.is_some() {
+        columns.push(DELETION_TIME);
+    }
     // A table with a tenant column may refer to others, and any table to tables without a tenant.
     let may_link = |table: &&&TableDef| match table.tenant_column() {
         Some(column) => has_tenant && column != "id",
@@ -288,9 +293,28 @@ fn plain(
         delete,
         update_own,
         delete_own,
+        soft_delete,
         columns: columns.leak(),
         ..blank
     })
+}
+
+/// The column of tables that keep deleted rows.
+pub(super) const DELETION_TIME: ColumnDef =
+    ColumnDef { app_assigned: false, ..ColumnDef::blank("gone", SqlType::Timestamptz, true) };
+
+fn soft_delete(
+    tenancy: &TenancyDef,
+    select: &str,
+    [update, update_own]: [Option<&'static str>; 2],
+    random: &mut Random,
+) -> SoftDeleteDef {
+    // A role that restores rows of all users must be able to update them.
+    let below = if update_own.is_some() { update } else { Some(select) };
+    let restore = below.and_then(|below| random.maybe_role(75, tenancy, Some(below)));
+    let restore = restore.filter(|role| includes(tenancy, role, select));
+    let purge = restore.and_then(|restore| random.maybe_role(70, tenancy, Some(restore)));
+    SoftDeleteDef { column: DELETION_TIME.name, restore, purge }
 }
 
 /// A type with these labels: text with a check constraint, or an enum type.

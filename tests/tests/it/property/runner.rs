@@ -18,7 +18,7 @@ use tenant_tests::{connect, run};
 
 use super::{
     fixture::{Fixture, MAX_GENERATED_KEY},
-    oracle::{Context, Oracle, Outcome, Row, is_computed, row_id},
+    oracle::{Context, NOW, Oracle, Outcome, Row, is_computed, is_deletion_time, row_id},
     random_declarations::Random,
 };
 
@@ -98,7 +98,7 @@ pub(super) async fn attempts(connection: &mut PgConnection, world: &Fixture, ran
         })
     });
     for context in contexts {
-        let reference = Oracle { world, context: &context };
+        let reference = Oracle { world, context: &context, shows_deleted: false };
         let acts = reference.is_authorized_in(&context.tenant);
         if !acts && random.chance(40) {
             continue;
@@ -131,7 +131,7 @@ fn begin(world: &Fixture, context: &Context) -> String {
 /// Runs a statement and rolls it back.
 async fn attempt(connection: &mut PgConnection, statement: &str) -> Outcome {
     let text = sqlx::AssertSqlSafe(format!("SAVEPOINT attempt; {statement}"));
-    let outcome = if statement.starts_with("SELECT") {
+    let outcome = if statement.contains("SELECT") {
         sqlx::raw_sql(text).fetch_all(&mut *connection).await.map(|rows| {
             let mut rows: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
             rows.sort();
@@ -155,8 +155,19 @@ async fn attempt(connection: &mut PgConnection, statement: &str) -> Outcome {
     })
 }
 
-/// Generates a statement on a table, with the result that the declaration requires.
+/// Generates a statement on a table, with the result that the declaration requires. It sometimes asks for deleted rows.
 fn statement(reference: &Oracle<'_>, table: &'static TableDef, random: &mut Random) -> (String, Outcome) {
+    let shows_deleted = random.chance(30);
+    let reference = Oracle { shows_deleted, ..*reference };
+    let (sql, expected) = hiding_statement(&reference, table, random);
+    let prefix = reference.world.tenancy.tenant_setting.split('.').next().unwrap_or_default();
+    match shows_deleted {
+        true => (format!("SET LOCAL {prefix}.deleted_rows = 'shown'; {sql}"), expected),
+        false => (sql, expected),
+    }
+}
+
+fn hiding_statement(reference: &Oracle<'_>, table: &'static TableDef, random: &mut Random) -> (String, Outcome) {
     let (world, name) = (reference.world, table.name);
     let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
     let tenant = random.below(2);
@@ -176,7 +187,10 @@ fn statement(reference: &Oracle<'_>, table: &'static TableDef, random: &mut Rand
         30..55 => insert(reference, table, random),
         55..80 => {
             let column = random.pick(&table.columns.iter().collect::<Vec<_>>());
-            let value = world.value(column, tenant, random);
+            let mut value = world.value(column, tenant, random);
+            if is_deletion_time(table, column.name) && random.chance(50) {
+                value = Some(NOW.to_owned());
+            }
             let sql = format!("UPDATE {name} SET {} = {}{found}", column.name, literal(&value));
             (sql, reference.update(table, id.as_deref(), column.name, &value))
         }
@@ -185,7 +199,7 @@ fn statement(reference: &Oracle<'_>, table: &'static TableDef, random: &mut Rand
 }
 
 fn insert(reference: &Oracle<'_>, table: &'static TableDef, random: &mut Random) -> (String, Outcome) {
-    let Oracle { world, context } = reference;
+    let Oracle { world, context, .. } = reference;
     let acting = world.tenants.iter().position(|tenant| context.tenant.as_ref() == Some(tenant));
     let own = |random: &mut Random| acting.filter(|_| random.chance(85)).unwrap_or(random.below(2));
     let (tenant, linked) = (own(random), own(random));
