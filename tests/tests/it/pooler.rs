@@ -5,7 +5,7 @@
 
 use tenant_examples::{NewProject, Project};
 use tenant_runtime::{Error, Isolation, Repository as _, TenantDbOptions, TxOptions};
-use tenant_tests::{Database, pgbouncer::PgBouncer, run};
+use tenant_tests::{Database, ask, connect, pgbouncer::PgBouncer, run};
 
 use super::{cancellation_stress, context::seen};
 
@@ -102,4 +102,29 @@ async fn cancelled_futures_do_not_leak_context_through_the_pooler() {
     let Some((bouncer, options)) = start(&database).await else { return };
     let db = options.connect(&bouncer.url(&database)).await.expect("connects");
     cancellation_stress::cancel_at_random(&database, db, 300).await;
+}
+
+#[tokio::test]
+async fn a_setting_of_an_earlier_client_shows_no_deleted_rows() {
+    let database = Database::create().await;
+    let Some((bouncer, options)) = start(&database).await else { return };
+    let db = options.connect(&bouncer.url(&database)).await.expect("connects");
+    // Two open transactions use both connections of the pooler.
+    let mut clients = [connect(&bouncer.url(&database)).await, connect(&bouncer.url(&database)).await];
+    for sql in ["BEGIN", "SET app.deleted_rows = 'shown'", "COMMIT"] {
+        for client in &mut clients {
+            run(client, sql).await.expect("a client of the pooler can");
+        }
+    }
+    let shown = ask(&mut clients[0], "SELECT current_setting('app.deleted_rows')").await;
+    assert_eq!(shown, "shown", "PgBouncer keeps the setting on the server connection");
+    for _ in 0..4 {
+        let mut tx = db.begin(&database.acme.as_admin()).await.expect("begins");
+        let found: Option<String> = sqlx::query_scalar("SELECT current_setting('app.deleted_rows', true)")
+            .fetch_one(&mut tx)
+            .await
+            .expect("reads");
+        assert_eq!(found.as_deref(), Some(""));
+        tx.commit().await.expect("commits");
+    }
 }

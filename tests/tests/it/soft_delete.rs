@@ -3,13 +3,16 @@
 use std::{future::poll_fn, task::Poll};
 
 use futures_util::TryStreamExt as _;
-use sqlx::{PgConnection, Row as _};
+use sqlx::{
+    PgConnection, Row as _,
+    types::chrono::{DateTime, Utc},
+};
 use tenant_runtime::{
-    DeletedRows as _, Error, Models, Repository as _, SystemDb, TenantCtx, TenantDb, TenantTable as _,
+    DeletedRows as _, Error, Models, Repository as _, SystemDb, TenantCtx, TenantDb, TenantTable,
     audit::audit,
     repo::filter::Filter,
     roles::{Admin, Member, Organizations, Viewer},
-    testing::{TestDatabase, TestTenant},
+    testing::{TestDatabase, TestTenant, assert_all_isolated},
     verify::{VerifyOptions, verify},
 };
 use tenant_tests::{connect, dedicated_server, refusal, run};
@@ -19,6 +22,7 @@ use super::{
     audit::assert_reported_and_fixed,
     golden::{
         self,
+        signed_context::{self, Clerk, Employment, Keeper, Owner, Person, Shop},
         soft_delete::{
             Change, Comment, CommentChanges, NewComment, NewPage, NewPicture, NewSection, Page, PageChanges, Picture,
             Section, SectionChanges,
@@ -403,4 +407,53 @@ async fn drift_of_soft_deletion_is_reported_and_fixed() {
     ] {
         assert_reported_and_fixed(&mut admin, &schema, sql, &[expected]).await;
     }
+}
+
+/// A sketch in a tenancy with members and signed contexts.
+#[derive(Debug, TenantTable)]
+#[tenant(
+    org = "shop_id",
+    select = "clerk",
+    insert = "clerk",
+    update_own = "clerk",
+    update = "keeper",
+    owner = "drawn_by"
+)]
+#[tenant(delete_own = "clerk", delete = "owner", restore = "keeper", purge = "owner", schema = "shop")]
+struct Sketch {
+    id: Uuid,
+    #[expect(dead_code, reason = "the tests do not read it")]
+    shop_id: Uuid,
+    #[expect(dead_code, reason = "the tests do not read it")]
+    drawn_by: Uuid,
+    name: String,
+    #[tenant(soft_delete)]
+    deleted_at: Option<DateTime<Utc>>,
+}
+
+#[tokio::test]
+async fn deleted_rows_are_restored_in_signed_contexts_of_members() {
+    let models =
+        golden::models(&[Shop::TABLE, Person::TABLE, Employment::TABLE, signed_context::Change::TABLE, Sketch::TABLE]);
+    let database = TestDatabase::create(&models).await.expect("a database");
+    let db = database.app().await.expect("the app connects");
+    let ours = &database.tenants()[0];
+    let (clerk, keeper) = (ours.context::<Clerk>(), ours.context::<Keeper>());
+    let made = Sketch::insert(&db.scope(&clerk), NewSketch { name: "cat".into() }).await.expect("a clerk inserts");
+    let refused = Sketch::delete(&db.scope(&ours.context::<Owner>()), Uuid::new_v4()).await;
+    assert!(matches!(refused, Err(Error::NotFound { .. })), "{refused:?}");
+    Sketch::delete(&db.scope(&clerk), made.id).await.expect("a clerk deletes an own sketch");
+    let mut tx = db.begin(&keeper).await.expect("begun");
+    let deleted = Sketch::list_deleted(&mut tx).filter(Sketch::NAME.eq("cat")).await.expect("read");
+    assert!(deleted[0].deleted_at.is_some());
+    let hidden: i64 = sqlx::query_scalar("SELECT count(*) FROM shop.sketches WHERE name = 'cat'")
+        .fetch_one(&mut tx)
+        .await
+        .expect("read");
+    assert_eq!(hidden, 0);
+    let restored = Sketch::restore(&mut tx, made.id).await.expect("a keeper restores");
+    tx.commit().await.expect("committed");
+    let found = Sketch::find(&db.scope(&clerk), restored.id).await.expect("read");
+    assert_eq!(found.map(|found| found.name).as_deref(), Some("cat"));
+    assert_all_isolated(models).await;
 }
