@@ -24,10 +24,11 @@ use crate::error::Result;
 ///
 /// ```
 /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+/// # use sqlx::types::chrono::{DateTime, Utc};
 /// # use uuid::Uuid;
 /// # #[derive(TenantTable)]
 /// # #[tenant(org = "organization_id", select = "viewer", delete = "member", restore = "admin", purge = "admin")]
-/// # struct Project { id: Uuid, organization_id: Uuid, name: String, #[tenant(soft_delete)] deleted_at: Option<chrono::DateTime<chrono::Utc>> }
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String, #[tenant(soft_delete)] deleted_at: Option<DateTime<Utc>> }
 /// # async fn f(tx: &mut TenantTx<Admin>, id: Uuid) -> Result<()> {
 /// Project::delete(&mut *tx, id).await?;
 /// assert!(Project::find(&mut *tx, id).await?.is_none());
@@ -39,10 +40,11 @@ pub trait DeletedRows: TenantTable {
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+    /// # use sqlx::types::chrono::{DateTime, Utc};
     /// # use uuid::Uuid;
     /// # #[derive(TenantTable)]
     /// # #[tenant(org = "organization_id", select = "viewer", delete = "member", restore = "admin")]
-    /// # struct Project { id: Uuid, organization_id: Uuid, name: String, #[tenant(soft_delete)] deleted_at: Option<chrono::DateTime<chrono::Utc>> }
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String, #[tenant(soft_delete)] deleted_at: Option<DateTime<Utc>> }
     /// # async fn f(tx: &mut TenantTx<Admin>) -> Result<()> {
     /// let latest = Project::list_deleted(&mut *tx).order(Project::DELETED_AT.desc()).limit(20).await?;
     /// # Ok(()) }
@@ -64,10 +66,11 @@ pub trait DeletedRows: TenantTable {
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+    /// # use sqlx::types::chrono::{DateTime, Utc};
     /// # use uuid::Uuid;
     /// # #[derive(TenantTable)]
     /// # #[tenant(org = "organization_id", select = "viewer", delete = "member", restore = "admin")]
-    /// # struct Project { id: Uuid, organization_id: Uuid, name: String, #[tenant(soft_delete)] deleted_at: Option<chrono::DateTime<chrono::Utc>> }
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String, #[tenant(soft_delete)] deleted_at: Option<DateTime<Utc>> }
     /// # async fn f(tx: &mut TenantTx<Admin>, id: Uuid) -> Result<()> {
     /// match Project::restore(&mut *tx, id).await {
     ///     Err(Error::UniqueViolation { constraint, .. }) => println!("another project has the value of {constraint} by now"),
@@ -101,10 +104,11 @@ pub trait DeletedRows: TenantTable {
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+    /// # use sqlx::types::chrono::{DateTime, Utc};
     /// # use uuid::Uuid;
     /// # #[derive(TenantTable)]
     /// # #[tenant(org = "organization_id", select = "viewer", delete = "member", restore = "admin", purge = "admin")]
-    /// # struct Project { id: Uuid, organization_id: Uuid, name: String, #[tenant(soft_delete)] deleted_at: Option<chrono::DateTime<chrono::Utc>> }
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String, #[tenant(soft_delete)] deleted_at: Option<DateTime<Utc>> }
     /// # async fn f(tx: &mut TenantTx<Admin>, id: Uuid) -> Result<()> {
     /// Project::purge(&mut *tx, id).await?;
     /// # Ok(()) }
@@ -131,7 +135,7 @@ pub trait DeletedRows: TenantTable {
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
-    /// # use chrono::{DateTime, Utc};
+    /// # use sqlx::types::chrono::{DateTime, Utc};
     /// # use uuid::Uuid;
     /// # #[derive(TenantTable)]
     /// # #[tenant(org = "organization_id", select = "viewer", delete = "member", restore = "admin", purge = "admin")]

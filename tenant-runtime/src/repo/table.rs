@@ -132,10 +132,11 @@ pub trait Delete: Select + Declares<cmd::Delete> {
 ///
 /// ```
 /// # use tenant_runtime::{Role, prelude::*, repo::table::Restore, roles::{Admin, Member, Viewer}};
+/// # use sqlx::types::chrono::{DateTime, Utc};
 /// # use uuid::Uuid;
 /// # #[derive(TenantTable)]
 /// # #[tenant(org = "organization_id", select = "viewer", delete = "member", restore = "admin")]
-/// # struct Project { id: Uuid, organization_id: Uuid, #[tenant(soft_delete)] deleted_at: Option<chrono::DateTime<chrono::Utc>> }
+/// # struct Project { id: Uuid, organization_id: Uuid, #[tenant(soft_delete)] deleted_at: Option<DateTime<Utc>> }
 /// fn required_role<T: Restore>() -> &'static str {
 ///     T::RestoreRole::NAME
 /// }
@@ -155,10 +156,11 @@ pub trait Restore: Select + Declares<cmd::Restore> {
 ///
 /// ```
 /// # use tenant_runtime::{Role, prelude::*, repo::table::Purge, roles::{Admin, Member, Viewer}};
+/// # use sqlx::types::chrono::{DateTime, Utc};
 /// # use uuid::Uuid;
 /// # #[derive(TenantTable)]
 /// # #[tenant(org = "organization_id", select = "viewer", delete = "member", restore = "member", purge = "admin")]
-/// # struct Project { id: Uuid, organization_id: Uuid, #[tenant(soft_delete)] deleted_at: Option<chrono::DateTime<chrono::Utc>> }
+/// # struct Project { id: Uuid, organization_id: Uuid, #[tenant(soft_delete)] deleted_at: Option<DateTime<Utc>> }
 /// fn required_role<T: Purge>() -> &'static str {
 ///     T::PurgeRole::NAME
 /// }
