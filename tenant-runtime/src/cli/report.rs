@@ -267,7 +267,8 @@ fn application_role(role: &Role) -> Option<String> {
 fn role(table: &Table, command: Command) -> String {
     let policy = |kind: PolicyKind| table.policies.iter().find(|policy| policy.kind == kind);
     let role = |own: bool| {
-        let policy = policy(PolicyKind::Command { command, own })?;
+        let soft_delete = || policy(PolicyKind::SoftDelete { own }).filter(|_| command == Command::Delete);
+        let policy = policy(PolicyKind::Command { command, own }).or_else(soft_delete)?;
         policy.role.as_ref().map(Ident::as_str)
     };
     match (role(false), role(true)) {
