@@ -17,7 +17,7 @@ enum Status {
 // ---- expands to ----
 
 ::core::compile_error! {
-    "unknown attribute `colour`\nhelp: valid here: `org`, `parent`, `global`, `visible_through`, `select`, `insert`, `update`, `delete`, `restore`, `purge`, `owner`, `visibility`, `update_own`, `delete_own`, `using`, `with_check`, `membership`, `invitation`, `creator_role`, `sign_up`, `change_log`, `track_changes`, `system`, `table`, `schema`, `renamed_from`, `unique`, `index`, `exclude`, `check`, `partition_by_hash`, `tenancy`, `crate`"
+    "unknown attribute `colour`\nhelp: valid here: `org`, `parent`, `global`, `visible_through`, `select`, `insert`, `update`, `delete`, `restore`, `purge`, `owner`, `visibility`, `update_own`, `delete_own`, `using`, `with_check`, `membership`, `invitation`, `creator_role`, `sign_up`, `change_log`, `track_changes`, `system`, `table`, `schema`, `renamed_from`, `unique`, `index`, `exclude`, `foreign_key`, `check`, `partition_by_hash`, `tenancy`, `crate`"
 }
 ::core::compile_error! {
     "`default` requires a string\nhelp: write `default = \"now ()\"`"

@@ -87,7 +87,7 @@ fn parent_field(diag: &Diag, table: &Table<'_>, parent: &LitStr) {
         diag.error(
             parent,
             format_args!("the parent field `{}` has no `references` attribute", field.name()),
-            "add `#[tenant(references = Project)]` to it, with the struct of the parent table",
+            "add `#[tenant(references = Project)]` to it, with the struct of the parent table; if that has several key fields, use `org`",
         );
     }
 }

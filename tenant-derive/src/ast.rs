@@ -30,8 +30,12 @@ pub(crate) struct Field<'a> {
     pub(crate) attrs: FieldAttrs,
     /// Whether the column is (part of) the primary key.
     pub(crate) id: bool,
-    /// Whether the field is the key that identifies a row within its tenant.
+    /// Whether the field is (part of) the key that identifies a row within its tenant.
     pub(crate) key: bool,
+    /// Whether the field alone is that key.
+    pub(crate) whole_key: bool,
+    /// Whether the field references the row's parent.
+    pub(crate) parent: bool,
     pub(crate) part: ValueSource,
 }
 
@@ -83,6 +87,8 @@ impl<'a> Table<'a> {
                     attrs: keys::field(diag, &field.attrs),
                     id: false,
                     key: false,
+                    whole_key: false,
+                    parent: false,
                     part: ValueSource::Plain,
                 })
             })
@@ -103,7 +109,7 @@ impl<'a> Table<'a> {
 
     /// Returns the field that references the row's parent, with the parent's struct.
     pub(crate) fn parent(&self) -> Option<(&Field<'a>, &Path)> {
-        let field = self.columns().find(|field| field.part == ValueSource::Parent)?;
+        let field = self.columns().find(|field| field.parent)?;
         Some((field, field.attrs.references.as_ref()?))
     }
 
@@ -151,9 +157,14 @@ impl<'a> Table<'a> {
         self.updater().is_some() && !self.attrs.mentions("membership")
     }
 
-    /// Returns the field that identifies a row within its tenant.
-    pub(crate) fn key(&self) -> Option<&Field<'a>> {
-        self.fields.iter().find(|field| field.key)
+    /// Returns the fields that identify a row within its tenant, in the order of the struct.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Field<'a>> {
+        self.fields.iter().filter(|field| field.key)
+    }
+
+    /// Returns whether several fields identify a row within its tenant.
+    pub(crate) fn has_several_keys(&self) -> bool {
+        self.keys().count() > 1
     }
 
     /// Returns the columns that the application sets on a new row. Columns with a role are excluded, because rustc
@@ -211,8 +222,12 @@ fn assign_parts(fields: &mut [Field<'_>], attrs: &TableAttrs) {
     for field in fields.iter_mut() {
         field.id = field.attrs.skip.is_none() && if marked { field.attrs.id.is_some() } else { field.name() == "id" };
     }
-    let composite = org.is_some_and(|org| fields[org].id);
+    let own = |field: &(usize, &Field<'_>)| field.1.id && Some(field.0) != org;
+    let own_keys = fields.iter().enumerate().filter(own).count();
+    // The database generates only a key that is one column.
+    let composite = own_keys > 1 || org.is_some_and(|org| fields[org].id);
     for (i, field) in fields.iter_mut().enumerate() {
+        field.parent = Some(i) == parent && field.attrs.skip.is_none();
         field.part = if field.attrs.skip.is_some() {
             ValueSource::Skipped
         } else if Some(i) == org {
@@ -230,9 +245,9 @@ fn assign_parts(fields: &mut [Field<'_>], attrs: &TableAttrs) {
             ValueSource::GeneratedId
         };
     }
-    let key = fields.iter().position(|field| field.id && field.part != ValueSource::Tenant);
-    if let Some(key) = key.or_else(|| fields.iter().position(|field| field.id)) {
-        fields[key].key = true;
+    for field in fields.iter_mut() {
+        field.key = field.id && (field.part != ValueSource::Tenant || own_keys == 0);
+        field.whole_key = field.key && own_keys <= 1;
     }
 }
 

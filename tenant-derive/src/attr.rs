@@ -5,6 +5,7 @@ use syn::{Attribute, Expr, ExprLit, Lit, LitInt, LitStr, Meta, Path};
 
 use crate::{
     diag::Diag,
+    foreign_keys::ForeignKeyAttr,
     indexes::{IndexAttr, UniqueAttr},
     item::{Item, Variant, WordList, set},
 };
@@ -41,6 +42,7 @@ pub(crate) struct TableAttrs {
     pub(crate) system: Option<WordList>,
     pub(crate) partitions: Option<LitInt>,
     pub(crate) indexes: Vec<IndexAttr>,
+    pub(crate) foreign_keys: Vec<ForeignKeyAttr>,
     pub(crate) checks: Vec<CheckAttr>,
     /// Every key that occurs, even with an invalid value, so that a missing key can be
     /// distinguished from an invalid value.

@@ -12,11 +12,12 @@ use crate::{
     ast::{Field, Table, ValueSource},
     computed, constants,
     diag::Diag,
+    foreign_key_checks::{self, MAX_KEYS},
     index_checks, name, soft_delete, system_and_log,
 };
 
-/// Checks a table and returns its key field, or `None` after reporting an error.
-pub(crate) fn check<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Field<'a>> {
+/// Checks a table.
+pub(crate) fn check(diag: &Diag, table: &Table<'_>) {
     access::check(diag, table);
     system_and_log::check(diag, table);
     soft_delete::check(diag, table);
@@ -33,8 +34,9 @@ pub(crate) fn check<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Fie
     columns(diag, table);
     constants(diag, table);
     index_checks::check(diag, table);
+    foreign_key_checks::check(diag, table);
     checks(diag, table);
-    key(diag, table)
+    key(diag, table);
 }
 
 /// Checks that a skipped field has no other attribute, because it has no column.
@@ -216,23 +218,44 @@ fn checks(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// Requires exactly one key field and returns it; the tenant column can also be part of the primary key.
-fn key<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Field<'a>> {
-    let key = table.key();
-    if key.is_none() && !table.fields.iter().any(|field| field.attrs.id.is_some()) {
+/// Requires a key: one field, or several fields and, on a tenant table, the tenant column.
+fn key(diag: &Diag, table: &Table<'_>) {
+    if table.keys().next().is_none() && !table.fields.iter().any(|field| field.attrs.id.is_some()) {
         diag.error(
             table.ident,
             format_args!("`{}` has no primary key", table.ident),
             "mark the primary key field with `#[tenant(id)]`, or name it `id`",
         );
     }
-    let others = table.fields.iter().filter(|field| field.id && field.part != ValueSource::Tenant).skip(1);
-    for id in others.filter_map(|field| field.attrs.id.as_ref()) {
+    if !table.has_several_keys() {
+        return;
+    }
+    let keys: Vec<_> = table.keys().filter_map(|field| field.attrs.id.as_ref()).collect();
+    if let Some(key) = keys.get(MAX_KEYS) {
         diag.error(
-            id,
-            "duplicate `id` field",
-            "a primary key is one field, or the tenant column and one field; for other keys use `unique(…)` on the struct",
+            key,
+            format_args!("the primary key has more than {MAX_KEYS} fields, not counting the tenant column"),
+            "mark fewer fields; for other keys use `unique(…)` on the struct",
         );
     }
-    key
+    if let Some(tenant) = table.tenant().filter(|tenant| !tenant.id) {
+        diag.error(
+            keys.get(1),
+            "a primary key of several fields must contain the tenant column",
+            format_args!(
+                "mark `{}` with `#[tenant(id)]` as well: otherwise an INSERT would reveal whether another tenant has the same key; or \
+                 mark one field, and use `unique(…)` on the struct",
+                tenant.name()
+            ),
+        );
+    }
+    for key in ["invitation", "visible_through", "sign_up"] {
+        if let Some(key) = table.attrs.written(key) {
+            diag.error(
+                key,
+                format_args!("`{key}` requires a primary key of one field"),
+                "mark one field with `#[tenant(id)]`, and use `unique(…)` on the struct for the others",
+            );
+        }
+    }
 }

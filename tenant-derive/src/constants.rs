@@ -100,9 +100,11 @@ fn keys(table: &Table<'_>) -> BTreeMap<Ident, Vec<String>> {
     // database computes. On the tenants table, it would find every tenant.
     let is_unique = |field: &&Field<'_>| {
         let in_tenant = field.attrs.unique.as_ref().is_some_and(|unique| unique.global.is_none());
-        in_tenant && !table.is_root() || field.part == ValueSource::AppAssignedId
+        in_tenant && !table.is_root()
     };
-    let single = table.columns().filter(is_unique);
+    let single = table.columns().filter(is_unique).map(|field| vec![field]);
+    let primary: Vec<_> = table.keys().collect();
+    let primary = Some(primary).filter(|keys| keys.iter().all(|field| field.part == ValueSource::AppAssignedId));
     let lists = table.attrs.indexes.iter().filter(|_| !table.is_root()).filter_map(IndexAttr::unique_columns);
     let lists = lists.map(|list| {
         let named = |ident: &Ident| table.columns().find(|field| ident.unraw() == field.name());
@@ -110,7 +112,7 @@ fn keys(table: &Table<'_>) -> BTreeMap<Ident, Vec<String>> {
     });
     let is_given =
         |fields: &Vec<&Field<'_>>| !fields.is_empty() && fields.iter().all(|field| field.part != ValueSource::Computed);
-    for fields in single.map(|field| vec![field]).chain(lists).filter(is_given) {
+    for fields in single.chain(primary).chain(lists).filter(is_given) {
         let names = fields.iter().map(|field| field.name().to_uppercase()).collect::<Vec<_>>().join("_AND_");
         keys.insert(format_ident!("BY_{names}"), fields.iter().map(|field| field.column()).collect());
     }

@@ -7,12 +7,12 @@ use syn::{LitInt, LitStr, Path, ext::IdentExt as _, spanned::Spanned as _};
 use crate::{
     ast::{Field, InsertKind, Table, ValueSource},
     attr::is_no_role,
-    name,
+    foreign_keys, name,
 };
 
 /// Writes the impl of `TenantTable`.
-pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
-    let (ident, id, attrs) = (table.ident, key.ty, &table.attrs);
+pub(crate) fn table_impl(table: &Table<'_>) -> TokenStream {
+    let (ident, id, attrs) = (table.ident, key_type(table), &table.attrs);
     // Uses the span of the attribute that determines the tenancy, so that an error about the tenancy points at it.
     let named = attrs.tenancy.as_ref().or(attrs.select.as_ref());
     let at = named.map_or_else(Span::call_site, |path| path.span());
@@ -35,7 +35,12 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let set = [access(table, &own_tenancy, at), commands(table, &own_tenancy)].concat();
     let columns = table.columns().enumerate().map(|(i, field)| column(field, i, &own_tenancy));
     // The tenant column, which no field has, comes last: views find the columns of fields by their positions.
-    let tenant = table.parent().map(|(_, path)| quote_spanned!(path.span()=> __rt::tenant_of_parent::<#path>()));
+    let tenant = table.parent().map(|(_, path)| {
+        let column = quote_spanned!(path.span()=> __rt::tenant_of_parent::<#path>());
+        // Without the tenant, a key that the application assigns would reveal whether another tenant has the same key.
+        let id = table.has_several_keys().then(|| quote!(__column.id = true;));
+        id.map_or_else(|| column.clone(), |id| quote!({ let mut __column = #column; #id __column }))
+    });
     let columns = columns.chain(tenant);
     let name_of = |ident: &Ident| {
         let field = table.columns().find(|field| ident.unraw() == field.name());
@@ -43,6 +48,12 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     };
     let indexes = attrs.indexes.iter().map(|index| index.tokens(name_of));
     let indexes = (!attrs.indexes.is_empty()).then(|| quote!(indexes: &const { [#(#indexes),*] },));
+    let field = |ident: &Ident| {
+        let field = table.columns().find(|field| ident.unraw() == field.name())?;
+        Some((field.ty, field.column()))
+    };
+    let foreign_keys = attrs.foreign_keys.iter().filter_map(|key| key.tokens(field));
+    let foreign_keys = (!attrs.foreign_keys.is_empty()).then(|| quote!(foreign_keys: &const { [#(#foreign_keys),*] },));
     let checks = checks(table);
     // The inline constants keep rustc from promoting the referenced values, for which it would copy and evaluate them once more.
     quote! {
@@ -61,10 +72,21 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
                 #(#set,)*
                 columns: &const { [#(#columns),*] },
                 #indexes
+                #foreign_keys
                 #checks
                 ..__rt::TableDef::blank(#def)
             } };
         }
+    }
+}
+
+/// Returns the type of the key within the tenant: the type of one field, or a tuple in the order of the fields.
+pub(crate) fn key_type(table: &Table<'_>) -> TokenStream {
+    let types: Vec<_> = table.keys().map(|field| field.ty).collect();
+    match types[..] {
+        [ty] => ty.to_token_stream(),
+        // rustc reports a tuple that cannot be a key at the first field.
+        _ => quote_spanned!(types.first().map_or_else(Span::call_site, |ty| ty.span())=> (#(#types),*)),
     }
 }
 
@@ -266,18 +288,9 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
         ValueSource::AppAssignedId | ValueSource::Plain | ValueSource::Parent | ValueSource::Skipped => {}
     }
     if let Some(path) = &attrs.references {
-        let variant = |name: &str| Ident::new(name, Span::call_site());
-        let action = variant(attrs.on_delete.as_ref().map_or("NoAction", |(_, action)| action));
-        let reference = quote_spanned!(path.span()=> __rt::reference::<#ty, #path>(__rt::OnDelete::#action));
-        let on_update = attrs.on_update.as_ref().map(|(_, action)| {
-            let action = variant(action);
-            quote!(.on_update(__rt::OnUpdate::#action))
-        });
-        let deferral = attrs.deferrable.as_ref().map(|(_, deferral)| {
-            let deferral = variant(deferral);
-            quote!(.deferral(__rt::Deferral::#deferral))
-        });
-        let reference = quote!(#reference #on_update #deferral);
+        let declared = quote_spanned!(path.span()=> __rt::reference::<#ty, #path>);
+        let reference =
+            foreign_keys::with_actions(&declared, path.span(), &attrs.on_delete, &attrs.on_update, &attrs.deferrable);
         set.push(quote!(references = ::core::option::Option::Some(#reference)));
     }
     for (key, text) in [
@@ -332,7 +345,7 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
 pub(crate) fn stored(field: &Field<'_>) -> TokenStream {
     let ty = field.ty;
     match &field.attrs.sql_type {
-        _ if field.key => quote!(<Self as __rt::StoredKey>),
+        _ if field.whole_key => quote!(<Self as __rt::StoredKey>),
         None => quote_spanned!(ty.span()=> <#ty as __rt::Stored>),
         Some(_) => quote_spanned!(ty.span()=> <#ty as __rt::ColumnCodecAs>),
     }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Writes a table without errors.
-pub(crate) fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
+pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
     let runtime = runtime(table.attrs.krate.as_ref());
     let ident = table.ident;
     let not_null = table.columns().any(|field| field.attrs.sql_type.is_some()).then(|| {
@@ -21,7 +21,7 @@ pub(crate) fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
         )
     });
     let rows = rows(table);
-    let table_impl = declare::table_impl(table, key);
+    let table_impl = declare::table_impl(table);
     let columns = declare::column_impls(table);
     let constants = constants::expand(table);
     let select = table.attrs.select.as_ref().map(|role| select_impl(table, role));

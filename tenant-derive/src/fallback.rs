@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
 use syn::Path;
 
-use crate::{ast::Table, constants, expand};
+use crate::{ast::Table, constants, declare, expand, foreign_key_checks::MAX_KEYS};
 
 /// Writes impls of every command with empty bodies, and no registry entry.
 pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
@@ -12,7 +12,10 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
     let runtime = expand::runtime(attrs.krate.as_ref());
     let rows = expand::rows(table);
     let constants = constants::inert(table);
-    let id = table.key().map_or_else(|| quote!(i64), |field| field.ty.to_token_stream());
+    let id = match table.keys().count() {
+        1..=MAX_KEYS => declare::key_type(table),
+        _ => quote!(i64),
+    };
     let commands = commands(table);
     let membership = membership(table);
     quote! {

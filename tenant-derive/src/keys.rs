@@ -5,6 +5,7 @@ use syn::Attribute;
 use crate::{
     attr::{CHECK, CheckAttr, FieldAttrs, InvitationAttr, MembershipAttr, TableAttrs, USING},
     diag::Diag,
+    foreign_keys::ForeignKeyAttr,
     indexes::{IndexAttr, UniqueAttr},
     item::{Item, items, set},
 };
@@ -243,6 +244,12 @@ pub(crate) const TABLE: &[Key<TableAttrs>] = &[
         read: |this, diag, item| this.indexes.extend(IndexAttr::read(item, diag)),
     },
     Key {
+        name: "foreign_key",
+        form: "foreign_key(campaign_id, ad_id, references = Ad)",
+        doc: "A foreign key of several fields, which hold the key of a row of this table, in the order of its key fields and without the tenant column. Options: `on_delete`, `on_update` and `deferrable`, as on a field. Can be repeated.",
+        read: |this, diag, item| this.foreign_keys.extend(ForeignKeyAttr::read(item, diag)),
+    },
+    Key {
         name: "check",
         form: "check = \"starts_at < ends_at\"",
         doc: "A check constraint on several columns, as an SQL expression. `check(name = \"…\", condition = \"…\")` sets its name; the default contains the names of the table and the columns. Can be repeated.",
@@ -274,13 +281,13 @@ pub(crate) const FIELD: &[Key<FieldAttrs>] = &[
         "id",
         "id",
         id: Item::flag,
-        "The primary key. Default: the field named `id`. The tenant column and one other field can both be marked."
+        "The primary key. Default: the field named `id`. Several fields can be marked; on a tenant table with more than one other field, the tenant column must be marked as well."
     ),
     key!(
         "app_assigned",
         "app_assigned",
         app_assigned: Item::flag,
-        "The application supplies the ID. Default: the database generates it (`gen_random_uuid()` or identity), unless the key references a row or contains the tenant column."
+        "The application supplies the ID. Default: the database generates it (`gen_random_uuid()` or identity), unless the key references a row or has several columns."
     ),
     key!(
         "column",
@@ -328,7 +335,7 @@ pub(crate) const FIELD: &[Key<FieldAttrs>] = &[
         "references",
         "references = Project",
         references: Item::path,
-        "The field holds the ID of a row of this table: adds a foreign key that cannot leave the tenant."
+        "The field holds the ID of a row of this table: adds a foreign key that cannot leave the tenant. For a table whose key has several fields, use `foreign_key(…)` on the struct."
     ),
     key!(
         "on_delete",

@@ -23,6 +23,8 @@ mod enums;
 mod expand;
 mod extensions;
 mod fallback;
+mod foreign_key_checks;
+mod foreign_keys;
 mod index_checks;
 mod indexes;
 mod item;
@@ -235,14 +237,16 @@ pub fn tenancy(input: TokenStream) -> TokenStream {
 fn table(input: &DeriveInput) -> proc_macro2::TokenStream {
     let diag = Diag::new();
     let table = Table::read(&diag, input);
-    let key = table.as_ref().and_then(|table| check::check(&diag, table));
-    match (diag.finish(), &table, key) {
-        (Ok(()), Some(table), Some(key)) => expand::expand(table, key),
-        (Err(errors), Some(table), _) => {
+    if let Some(table) = &table {
+        check::check(&diag, table);
+    }
+    match (diag.finish(), &table) {
+        (Ok(()), Some(table)) => expand::expand(table),
+        (Err(errors), Some(table)) => {
             let inert = fallback::expand(table);
             quote!(#errors #inert)
         }
-        (Err(errors), ..) => errors,
-        (Ok(()), ..) => unreachable!("a table without a key was reported"),
+        (Err(errors), None) => errors,
+        (Ok(()), None) => unreachable!("a struct that cannot be read was reported"),
     }
 }

@@ -5,19 +5,18 @@ mod text;
 
 pub use self::error::WhyError;
 use crate::{
-    analyze::{check, row_reference},
+    analyze::{check, list, row_reference},
     db::set_local,
     error::server_error,
     ident::{Ident, literal, quoted},
     matrix::{is_by_function, may},
     model::{
-        def::{TableDef, TenancyDef},
+        def::{ColumnDef, TableDef, TenancyDef},
         names,
         schema::{Command, Condition, Policy, QualifiedName, Schema, Table},
-        sql_type::SqlType,
     },
     registry::Models,
-    verify::{Sealing, Session, row_id},
+    verify::{Sealing, Session},
 };
 
 /// A question: can a role run a command on a table?
@@ -56,7 +55,8 @@ impl Question {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Row {
-    /// The key of the row within its tenant.
+    /// The key of the row within its tenant. A key of several columns is a JSON array with the text of each column, as in the
+    /// change log: `["7", "bug"]`.
     pub key: String,
     /// The tenant in the context.
     pub tenant: String,
@@ -252,8 +252,10 @@ fn parts(policy: &Policy, command: Command) -> Vec<Part> {
 /// The role might be unable to read the row, so the superuser copies the row into a temporary table
 /// in a transaction that is rolled back.
 async fn ask(session: &mut Session, why: &mut Why, schema: &Schema, def: &TableDef, row: &Row) -> Result<(), WhyError> {
-    let id = row_id(def).map_or("", |id| id.name);
-    check_keys(session, def, row).await?;
+    let key = row_key(def, row)?;
+    check_keys(session, def, row, &key).await?;
+    let same = key.iter().map(|(column, value)| format!("{}::text = {}", quoted(column.name), literal(value)));
+    let same = same.collect::<Vec<_>>().join(" AND ");
     let table = why.table.quoted();
     // Rows of several tenants can have the same key; the row of the question's tenant comes first.
     let order = def
@@ -263,15 +265,17 @@ async fn ask(session: &mut Session, why: &mut Why, schema: &Schema, def: &TableD
     // The copy has the name of the table, because a condition can contain that name.
     let copy_name = format!("pg_temp.{}", why.table.table.quoted());
     let copy = format!(
-        "CREATE TEMPORARY TABLE {copy_name} ON COMMIT DROP AS SELECT * FROM {table} WHERE {}::text = {} {order}LIMIT 1; \
-         GRANT SELECT ON {copy_name} TO PUBLIC",
-        quoted(id),
-        literal(&row.key)
+        "CREATE TEMPORARY TABLE {copy_name} ON COMMIT DROP AS SELECT * FROM {table} WHERE {same} {order}LIMIT 1; \
+         GRANT SELECT ON {copy_name} TO PUBLIC"
     );
     session.run(&copy).await?;
     let count = session.row(&format!("SELECT count(*)::text FROM {copy_name}")).await?;
     if count.first().and_then(Option::as_deref) != Some("1") {
-        let help = format!("`--row` requires a value of the column `{id}`");
+        let columns = list(key.iter().map(|(column, _)| column.name));
+        let help = match key[..] {
+            [_] => format!("`--row` requires a value of the column {columns}"),
+            _ => format!("`--row` requires the values of the columns {columns}"),
+        };
         return Err(unknown("row", &row.key, help));
     }
     let tenancy = def.tenancy;
@@ -295,15 +299,45 @@ async fn ask(session: &mut Session, why: &mut Why, schema: &Schema, def: &TableD
     Ok(())
 }
 
+/// Returns the key columns of a row, each with its text.
+fn row_key(def: &TableDef, row: &Row) -> Result<Vec<(&'static ColumnDef, String)>, WhyError> {
+    let columns = def.own_key();
+    if let [column] = columns[..] {
+        return Ok(vec![(column, row.key.clone())]);
+    }
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let values: Option<Vec<serde_json::Value>> = serde_json::from_str(&row.key).ok();
+    let texts = values.and_then(|values| values.iter().map(text).collect::<Option<Vec<_>>>());
+    match texts.filter(|texts| texts.len() == columns.len()) {
+        Some(texts) => Ok(columns.into_iter().zip(texts).collect()),
+        None => Err(WhyError::InvalidKey {
+            option: "--row",
+            value: row.key.clone(),
+            sql_type: "JSON".to_owned(),
+            reason: format!("the key has several columns, {}", list(columns.iter().map(|column| column.name))),
+            meaning: "a JSON array with the value of each key column, such as `[\"7\", \"bug\"]`",
+        }),
+    }
+}
+
 /// Casts the keys of a question to the types of their columns: compared as texts, a malformed key would match no row.
-async fn check_keys(session: &mut Session, def: &TableDef, row: &Row) -> Result<(), WhyError> {
-    let keys = [
-        ("--tenant", Some(&row.tenant), Some(def.tenancy.key), "the tenant ID of the context"),
-        ("--user", row.user.as_ref(), Some(def.tenancy.user), "the user ID of the context"),
-        ("--row", Some(&row.key), row_id(def).map(|id| id.ty), "the primary key of the row"),
+async fn check_keys(
+    session: &mut Session,
+    def: &TableDef,
+    row: &Row,
+    key: &[(&'static ColumnDef, String)],
+) -> Result<(), WhyError> {
+    let context = [
+        ("--tenant", Some(&row.tenant), def.tenancy.key, "the tenant ID of the context"),
+        ("--user", row.user.as_ref(), def.tenancy.user, "the user ID of the context"),
     ];
-    for (option, value, sql_type, meaning) in keys {
-        let (Some(value), Some(sql_type)) = (value, sql_type.and_then(SqlType::sql_name)) else { continue };
+    let key = key.iter().map(|(column, value)| ("--row", Some(value), column.ty, "the primary key of the row"));
+    for (option, value, sql_type, meaning) in context.into_iter().chain(key) {
+        let (Some(value), Some(sql_type)) = (value, sql_type.sql_name()) else { continue };
         let cast = format!("ROLLBACK TO probe; SELECT ({}::{sql_type})::text", literal(value));
         if let Err(error) = session.try_rows(&cast).await? {
             let reason = server_error(&error).map(|server| server.message().to_owned()).unwrap_or_default();

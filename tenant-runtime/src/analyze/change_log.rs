@@ -11,7 +11,7 @@ use super::{
     finding::{Findings, field_place, place},
     list,
     predicates::RowPredicates,
-    row_id, signed_conditions,
+    signed_conditions,
     tenancy::Tenancy,
 };
 use crate::{
@@ -32,10 +32,24 @@ pub(super) struct ChangeLog {
     tenant: Ident,
     /// The role that reads the log.
     reader: &'static str,
+    /// Whether the key of any tracked table has several columns, not counting the tenant column.
+    has_several_keys: bool,
 }
 
 /// The columns that the trigger fills, without the tenant column.
 const FILLED: [&str; 7] = ["user_id", "role", "table_name", "row_key", "command", "before", "after"];
+
+/// The key of the changed row, in a function for tables whose keys have several columns too: a JSON array of the texts.
+const SEVERAL_KEYS: &str = "CASE TG_ARGV[2] WHEN '' THEN (
+            SELECT jsonb_agg(COALESCE(new_row, old_row) ->> key.name ORDER BY key.number)::text
+            FROM unnest(TG_ARGV[3]::text[]) WITH ORDINALITY AS key (name, number)
+        ) ELSE COALESCE(new_row, old_row) ->> TG_ARGV[2] END";
+
+/// Writes names as the text of an array.
+fn text_array<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let quoted = names.map(|name| format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")));
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
+}
 
 /// Finds the table of the change log; `None` if no table is one, or if the table is invalid.
 pub(super) fn change_log(known: &Known, tenancy: &Tenancy, findings: &mut Findings) -> Option<ChangeLog> {
@@ -67,7 +81,9 @@ pub(super) fn change_log(known: &Known, tenancy: &Tenancy, findings: &mut Findin
     };
     check_access(def, tenant, findings);
     check_columns(def, tenant, tenancy, findings);
-    Some(ChangeLog { def, table: table.clone(), tenant: column_ident(tenant), reader })
+    let mut tracked = known.by_qualified_name.values().filter(|def| def.track_changes);
+    let has_several_keys = tracked.any(|def| def.own_key().len() > 1);
+    Some(ChangeLog { def, table: table.clone(), tenant: column_ident(tenant), reader, has_several_keys })
 }
 
 /// Requires that only the trigger writes to the log.
@@ -147,7 +163,7 @@ impl ChangeLog {
         tenancy: &Tenancy,
         findings: &mut Findings,
     ) -> Option<Trigger> {
-        let (Some(tenant), Some(id)) = (def.tenant_column(), row_id(def)) else {
+        let Some(tenant) = def.tenant_column() else {
             findings.error(
                 place(def),
                 format!("`track_changes` requires a tenant column, and `{}` has none", def.rust_name),
@@ -158,11 +174,16 @@ impl ChangeLog {
         // If the log's reader cannot read a table in full, the log records only the key of the changed row.
         let all = rows.are_filtered() || !self.reads(def.select, tenancy);
         let is_hidden = |column: &&ColumnDef| match all {
-            true => ![tenant, id.name].contains(&column.name),
+            true => column.name != tenant && !column.id,
             false => column.select.is_some_and(|role| !self.reads(Some(role), tenancy)),
         };
         let hidden = def.columns.iter().filter(is_hidden).map(|column| column.name.to_owned());
-        let arguments = [name.to_string(), tenant.to_owned(), id.name.to_owned()].into_iter().chain(hidden).collect();
+        let key = match def.own_key()[..] {
+            [id] => vec![id.name.to_owned()],
+            // No column has an empty name.
+            ref keys => vec![String::new(), text_array(keys.iter().map(|column| column.name))],
+        };
+        let arguments = [name.to_string(), tenant.to_owned()].into_iter().chain(key).chain(hidden).collect();
         Some(Trigger {
             name: Ident::derived([names::LOG_CHANGE]),
             function: tenancy.function(names::LOG_CHANGE),
@@ -184,12 +205,20 @@ impl ChangeLog {
             &Expression::in_context(tenancy.def.user_setting, &tenancy.user_type),
             tenancy,
         );
+        let (arguments, first_hidden, row_key) = match self.has_several_keys {
+            false => ("key column", "3", "COALESCE(new_row, old_row) ->> TG_ARGV[2]"),
+            true => (
+                "key column (or '' and an array of several key columns)",
+                "CASE TG_ARGV[2] WHEN '' THEN 4 ELSE 3 END",
+                SEVERAL_KEYS,
+            ),
+        };
         let body = format!(
             "DECLARE
-    -- Trigger arguments: table, tenant column, key column, and the columns to leave out of before and after.
+    -- Trigger arguments: table, tenant column, {arguments}, and the columns to leave out of before and after.
     old_row constant jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
     new_row constant jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
-    hidden constant text[] := TG_ARGV[3:];
+    hidden constant text[] := TG_ARGV[{first_hidden}:];
 BEGIN
     -- Skip updates without a change. *= compares the stored bytes: jsonb and some = operators treat 1.0 and 1.00 as equal.
     IF TG_OP = 'UPDATE' AND OLD *= NEW THEN
@@ -201,7 +230,7 @@ BEGIN
         {user},
         CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END,
         TG_ARGV[0],
-        COALESCE(new_row, old_row) ->> TG_ARGV[2],
+        {row_key},
         lower(TG_OP COLLATE \"C\"),
         old_row - hidden,
         new_row - hidden

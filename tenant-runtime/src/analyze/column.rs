@@ -7,7 +7,7 @@ use sqlparser::ast::Expr;
 use super::{
     Known, collation, computed_column, expression_columns, extensions,
     finding::{Findings, field_place, place},
-    id_columns, ident, is_tenants_table, list, row_id,
+    id_columns, ident, is_tenants_table, list,
     sql_expr::{self, Parsed},
     tenancy::Tenancy,
     unqualified_names,
@@ -252,24 +252,49 @@ fn check_parent(def: &TableDef, column: &str, known: &Known, findings: &mut Find
     Some(())
 }
 
-/// Finds the primary key column; if the key has two columns, the column other than the tenant column.
-pub(super) fn id<'d>(def: &'d TableDef, tenant: Option<&ColumnDef>, findings: &mut Findings) -> Option<&'d ColumnDef> {
+/// Checks the primary key; `None` if there is none.
+pub(super) fn check_id(def: &TableDef, tenant: Option<&ColumnDef>, findings: &mut Findings) -> Option<()> {
     let ids = id_columns(def);
-    let others = ids.iter().filter(|id| Some(id.name) != tenant.map(|tenant| tenant.name)).count();
-    if ids.is_empty() || others > 1 {
+    if ids.is_empty() {
         findings.error(
             place(def),
-            match ids.is_empty() {
-                true => format!("`{}` has no primary key column", def.rust_name),
-                false => format!("`{}` has {others} primary key columns other than the tenant column", def.rust_name),
-            },
+            format!("`{}` has no primary key column", def.rust_name),
             "mark one field with `#[tenant(id)]`; for a primary key per tenant, mark the tenant column as well",
         );
         return None;
+    }
+    // The application assigns the values of such a key: without the tenant, a conflict would reveal another tenant's row.
+    if let Some(tenant) = tenant.filter(|tenant| !tenant.id && ids.len() > 1) {
+        findings.error(
+            place(def),
+            format!(
+                "the primary key of `{}` has several columns, but not the tenant column `{}`",
+                def.rust_name, tenant.name
+            ),
+            format!("mark `{}` with `#[tenant(id)]` as well", tenant.name),
+        );
     }
     if let Some(column) = ids.iter().find(|column| column.nullable) {
         let message = format!("the primary key column `{}` is nullable", column.name);
         findings.error(field_place(def, column), message, "use the key type itself instead of an `Option`");
     }
-    row_id(def)
+    check_single_key(def, findings);
+    Some(())
+}
+
+/// Requires a key of one column where a function or a policy identifies rows by it.
+fn check_single_key(def: &TableDef, findings: &mut Findings) {
+    let attribute = match () {
+        () if def.invitation.is_some() => "invitation(…)",
+        () if def.sign_up => "sign_up",
+        () if matches!(def.scope, ScopeDef::Shared { .. }) => "visible_through",
+        () => return,
+    };
+    if def.own_key().len() > 1 {
+        findings.error(
+            place(def),
+            format!("`{attribute}` requires a primary key of one column, and that of `{}` has several", def.rust_name),
+            "mark one field with `#[tenant(id)]`, and use `unique(…)` on the struct for the others",
+        );
+    }
 }

@@ -52,7 +52,7 @@ fn check_sources(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut
     let attribute = if column.generated.is_some() { "generated" } else { "updated_at" };
     let is_written = def.is_fixed(column)
         || column.app_assigned
-        || column.references.is_some()
+        || def.is_reference(column)
         || column.default.is_some()
         || column.insert.is_some()
         || column.update.is_some()

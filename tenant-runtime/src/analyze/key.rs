@@ -52,15 +52,17 @@ pub(super) fn key_name<'a>(table: &'a str, columns: impl IntoIterator<Item = &'a
     Ident::derived([table].into_iter().chain(columns).chain([suffix]))
 }
 
-/// Adds `UNIQUE (tenant, id)` to each tenant table: this constraint is the target of foreign keys
+/// Adds `UNIQUE (tenant, id)` to each tenant table whose primary key lacks the tenant column: this constraint is the target of foreign keys
 /// that include the tenant column, and its index serves pagination by ID. Unreferenced tables get
 /// the constraint too, so that adding a reference later does not require building an index.
 pub(super) fn add_tenant_keys(tables: &mut BTreeMap<QualifiedName, Table>) {
     for (name, table) in tables {
         let Some(tenant) = table.tenant_column() else { continue };
-        let ids: Vec<_> = table.primary_key.columns.iter().filter(|column| *column != tenant).collect();
-        let [id] = ids[..] else { continue };
-        let columns = vec![tenant.clone(), id.clone()];
+        let ids: Vec<_> = table.primary_key.columns.iter().filter(|column| *column != tenant).cloned().collect();
+        if ids.is_empty() {
+            continue;
+        }
+        let columns = [vec![tenant.clone()], ids].concat();
         if table.primary_key.columns != columns && !table.uniques.iter().any(|key| key.columns == columns) {
             let key = key_name(name.table.as_str(), columns.iter().map(Ident::as_str), "key");
             table.uniques.push(Key { name: key, columns });

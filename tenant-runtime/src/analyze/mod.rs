@@ -275,7 +275,7 @@ fn table(
 ) -> Option<Table> {
     let tenant = column::tenant(def, known, tenancy, findings)?;
     let columns = column::columns(def, tenancy, findings)?;
-    column::id(def, tenant, findings)?;
+    column::check_id(def, tenant, findings)?;
     let foreign_keys = reference::foreign_keys(def, tenant, known, tenancy, findings);
     let rows = predicates::rows(def, tenant, known, membership, tenancy, findings);
     let access = policies::access(def, &rows, membership, log, tenancy, findings);
@@ -320,9 +320,12 @@ fn id_columns(def: &TableDef) -> Vec<&ColumnDef> {
     columns
 }
 
-/// Returns the column that identifies a row within its tenant.
-fn row_id(def: &TableDef) -> Option<&ColumnDef> {
-    id_columns(def).pop()
+/// Returns the column that identifies a row within its tenant; `None` if the key has several such columns.
+fn row_id(def: &TableDef) -> Option<&'static ColumnDef> {
+    match def.own_key()[..] {
+        [id] => Some(id),
+        _ => None,
+    }
 }
 
 /// Returns whether each row of a table is a tenant: the tenant column is its whole key.

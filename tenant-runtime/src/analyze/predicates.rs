@@ -177,7 +177,7 @@ fn shared(
     tenancy: &Tenancy,
     findings: &mut Findings,
 ) -> Option<Expression> {
-    let (Some(member), Some(id)) = (member, row_id(def)) else {
+    let Some(member) = member else {
         findings.error(
             place(def),
             format!("`visible_through` on `{}` names `{through}`, which is not the membership table", def.rust_name),
@@ -185,6 +185,8 @@ fn shared(
         );
         return None;
     };
+    // A key of several columns is a finding of its own.
+    let id = row_id(def)?;
     reads_through(def, member.def(), "in which the policy looks up which rows are visible", tenancy, findings);
     cross_tenant::reads_through(def, member.def(), findings);
     let (tenant, user) = member.keys();

@@ -3,14 +3,15 @@
 
 use super::{
     Known, column_ident,
-    finding::{Findings, field_place},
-    row_id,
+    finding::{Findings, field_place, place},
+    list,
     tenancy::Tenancy,
 };
 use crate::{
     ident::Ident,
     model::{
-        def::{ColumnDef, OnDelete, ReferenceDef, TableDef},
+        def::{ColumnDef, OnDelete, TableDef},
+        def_access::Reference,
         schema::{ForeignKey, ForeignKeyAction, QualifiedName},
     },
 };
@@ -23,14 +24,45 @@ pub(super) fn foreign_keys(
     tenancy: &Tenancy,
     findings: &mut Findings,
 ) -> Vec<ForeignKey> {
-    let references = def.columns.iter().filter_map(|column| Some((column, column.references?)));
+    check_listed(def, findings);
+    let references = def.references().into_iter();
     references
-        .filter_map(|(column, reference)| {
-            foreign_key(def, tenant, column, reference, known, tenancy)
-                .map_err(|(message, help)| findings.error(field_place(def, column), message, help))
+        .filter_map(|reference| {
+            let place = match reference.columns[..] {
+                [column] => field_place(def, column),
+                _ => place(def),
+            };
+            foreign_key(def, tenant, &reference, known, tenancy)
+                .map_err(|(message, help)| findings.error(place, message, help))
                 .ok()
         })
         .collect()
+}
+
+/// Checks the columns that `foreign_key(…)` lists.
+fn check_listed(def: &TableDef, findings: &mut Findings) {
+    for key in def.foreign_keys {
+        for (at, name) in key.columns.iter().enumerate() {
+            if !def.columns.iter().any(|column| column.name == *name) {
+                findings.error(
+                    place(def),
+                    format!("`foreign_key(…)` of `{}` lists the column `{name}`, which does not exist", def.rust_name),
+                    format!("its columns are {}", list(def.columns.iter().map(|column| column.name))),
+                );
+            } else if key.columns[..at].contains(name) || def.tenant_column() == Some(name) {
+                findings.error(
+                    place(def),
+                    format!("`foreign_key(…)` of `{}` cannot list the column `{name}`", def.rust_name),
+                    "list each column once, without the tenant column, which is part of every foreign key",
+                );
+            }
+        }
+    }
+}
+
+/// Returns the verb of a sentence about the referencing columns.
+fn verb(columns: &[&ColumnDef]) -> &'static str {
+    if columns.len() == 1 { "references" } else { "reference" }
 }
 
 /// The message and the help of an error.
@@ -39,71 +71,116 @@ type Invalid = (String, String);
 fn foreign_key(
     def: &TableDef,
     tenant: Option<&ColumnDef>,
-    column: &ColumnDef,
-    reference: ReferenceDef,
+    reference: &Reference,
     known: &Known,
     tenancy: &Tenancy,
 ) -> Result<ForeignKey, Invalid> {
-    let Some((target_name, target)) = known.referenced(reference) else {
+    let (own, to) = (&reference.columns, reference.to);
+    let names = list(own.iter().map(|column| column.name));
+    let Some((target_name, target)) = known.referenced(to) else {
         return Err((
-            format!("`{}` references `{}`, which is not a registered table", column.name, reference.table),
+            format!("{names} {} `{}`, which is not a registered table", verb(own), to.table),
             "name the crate of its struct in `models![…]`".into(),
         ));
     };
-    let target_id = row_id(target).ok_or_else(|| {
-        (format!("`{}` has no primary key column", target.rust_name), "mark one field with `#[tenant(id)]`".to_owned())
-    })?;
-    if target_id.ty != column.ty {
-        return Err((
-            format!("`{}` does not have the type of the primary key of `{}`", column.name, target.rust_name),
-            "give both fields the same type".into(),
-        ));
-    }
-    if target_id.collation != column.collation {
-        return Err((
-            format!("`{}` does not have the collation of the primary key of `{}`", column.name, target.rust_name),
-            "give both fields the same `collate`: PostgreSQL cannot compare texts of different collations".into(),
-        ));
-    }
-    let (columns, target_columns) = key_columns(tenant, column, target, target_id)?;
-    let on_delete = match reference.on_delete {
+    let target_key = target.own_key();
+    check_key(own, target, &target_key)?;
+    let (columns, target_columns) = key_columns(tenant, own, target, &target_key)?;
+    let nullable = || own.iter().filter(|column| column.nullable).map(|column| column.name);
+    let idents = |names: &[&str]| names.iter().copied().map(column_ident).collect::<Vec<_>>();
+    let on_delete = match to.on_delete {
         OnDelete::NoAction => ForeignKeyAction::NoAction,
         OnDelete::Cascade => {
             cascade_within_rights(def, target, tenancy)?;
             ForeignKeyAction::Cascade
         }
-        OnDelete::SetNull if !column.nullable => {
+        OnDelete::SetNull if nullable().next().is_none() => {
+            let are = if own.len() == 1 { "is" } else { "are" };
             return Err((
-                format!("`on_delete = \"set_null\"` requires a nullable column, and `{}` is NOT NULL", column.name),
+                format!("`on_delete = \"set_null\"` requires a nullable column, and {names} {are} NOT NULL"),
                 "make the field an `Option`, or use `on_delete = \"cascade\"` or `\"no_action\"`".into(),
             ));
         }
-        OnDelete::SetNull => ForeignKeyAction::SetNull(column_ident(column.name)),
+        OnDelete::SetNull => ForeignKeyAction::SetNull(nullable().map(column_ident).collect()),
     };
-    let idents = |names: &[&str]| names.iter().copied().map(column_ident).collect();
     Ok(ForeignKey {
         name: Ident::derived([def.name.table].into_iter().chain(columns.iter().copied()).chain(["fkey"])),
         columns: idents(&columns),
         target: QualifiedName::clone(target_name),
         target_columns: idents(&target_columns),
         on_delete,
-        on_update: reference.on_update,
-        deferral: reference.deferral,
+        on_update: to.on_update,
+        deferral: to.deferral,
     })
+}
+
+/// Requires that the referencing columns have the number, the types and the collations of the key columns of the target.
+fn check_key(own: &[&ColumnDef], target: &TableDef, target_key: &[&ColumnDef]) -> Result<(), Invalid> {
+    let names = list(own.iter().map(|column| column.name));
+    match (own, target_key) {
+        (_, []) => {
+            return Err((
+                format!("`{}` has no primary key column", target.rust_name),
+                "mark one field with `#[tenant(id)]`".to_owned(),
+            ));
+        }
+        ([_], [_, _, ..]) => {
+            return Err((
+                format!("{names} references `{}`, whose primary key has several columns", target.rust_name),
+                format!(
+                    "replace `references` by `foreign_key(…, references = {})` on the struct, with a field for each of {}",
+                    target.rust_name,
+                    list(target_key.iter().map(|column| column.name))
+                ),
+            ));
+        }
+        _ if own.len() != target_key.len() => {
+            return Err((
+                format!(
+                    "{names} cannot reference the primary key of `{}`, which consists of {}",
+                    target.rust_name,
+                    list(target_key.iter().map(|column| column.name))
+                ),
+                "list one field for each of these columns, in the same order; for a key of one column, write `references` on the field"
+                    .to_owned(),
+            ));
+        }
+        _ => {}
+    }
+    for (column, key) in own.iter().zip(target_key) {
+        let of = match target_key {
+            [_] => format!("the primary key of `{}`", target.rust_name),
+            _ => format!("`{}` of `{}`", key.name, target.rust_name),
+        };
+        if key.ty != column.ty {
+            return Err((
+                format!("`{}` does not have the type of {of}", column.name),
+                "give both fields the same type".into(),
+            ));
+        }
+        if key.collation != column.collation {
+            return Err((
+                format!("`{}` does not have the collation of {of}", column.name),
+                "give both fields the same `collate`: PostgreSQL cannot compare texts of different collations".into(),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Returns the columns of a foreign key and the columns that they reference, with the tenant column
 /// on both sides if both tables have one.
 fn key_columns(
     tenant: Option<&ColumnDef>,
-    column: &ColumnDef,
+    own: &[&ColumnDef],
     target: &TableDef,
-    target_id: &ColumnDef,
+    target_key: &[&ColumnDef],
 ) -> Result<(Vec<&'static str>, Vec<&'static str>), Invalid> {
-    let is_tenant_column = tenant.is_some_and(|tenant| tenant.name == column.name);
+    let names = |columns: &[&ColumnDef]| columns.iter().map(|column| column.name).collect::<Vec<_>>();
+    let is_tenant_column = tenant.is_some_and(|tenant| own.iter().any(|column| tenant.name == column.name));
     let Some(target_tenant) = target.tenant_column() else {
         // The rows of the target belong to no tenant.
-        return Ok((vec![column.name], vec![target_id.name]));
+        return Ok((names(own), names(target_key)));
     };
     let Some(tenant) = tenant else {
         return Err((
@@ -112,11 +189,11 @@ fn key_columns(
                 .into(),
         ));
     };
-    match (target_tenant == target_id.name, is_tenant_column) {
+    match (names(target_key) == [target_tenant], is_tenant_column) {
         // Only the tenant column can reference the tenant table, and it can reference no other table.
-        (true, true) => Ok((vec![column.name], vec![target_id.name])),
+        (true, true) => Ok((names(own), names(target_key))),
         (true, false) => Err((
-            format!("`{}` references the tenant table `{}`", column.name, target.rust_name),
+            format!("{} {} the tenant table `{}`", list(names(own)), verb(own), target.rust_name),
             "only the tenant column can reference it: a row of one tenant cannot reference another tenant".into(),
         )),
         (false, true) => Err((
@@ -124,7 +201,10 @@ fn key_columns(
             "reference the table whose `org` column is its primary key, or remove `references`".into(),
         )),
         // With the tenant column on both sides, a row cannot reference, or detect, a row of another tenant.
-        (false, false) => Ok((vec![tenant.name, column.name], vec![target_tenant, target_id.name])),
+        (false, false) => {
+            let with = |tenant, columns| [vec![tenant], columns].concat();
+            Ok((with(tenant.name, names(own)), with(target_tenant, names(target_key))))
+        }
     }
 }
 

@@ -358,11 +358,11 @@ impl Facts<'_> {
         let (action, set) = match &key.on_delete {
             ForeignKeyAction::NoAction => ("a", None),
             ForeignKeyAction::Cascade => ("c", None),
-            ForeignKeyAction::SetNull(column) => ("n", Some(column)),
+            ForeignKeyAction::SetNull(columns) => ("n", Some(columns)),
         };
         own["on_delete"] = json!(action);
-        if let Some(column) = set {
-            own["on_delete_set"] = json!([column.as_str()]);
+        if let Some(columns) = set {
+            own["on_delete_set"] = json!(names(columns));
         }
         self.add(Object::Constraint(table.clone(), key.name.to_string()), constraint("foreign key", own));
     }

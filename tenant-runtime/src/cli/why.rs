@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     /// Command
     #[arg(long, value_name = "CMD", value_enum)]
     command: Command,
-    /// Key of a row to evaluate the conditions on; requires a database
+    /// Key of a row to evaluate the conditions on (a JSON array if it has several columns); requires a database
     #[arg(long, requires = "tenant", requires = "database_url")]
     row: Option<String>,
     /// Tenant ID of the context

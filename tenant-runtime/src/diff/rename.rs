@@ -268,10 +268,8 @@ fn within(table: &mut Table, from: &Ident, to: &Ident) {
     replace(table.indexes.iter_mut().flat_map(Index::columns_mut), from, to);
     for key in &mut table.foreign_keys {
         replace(&mut key.columns, from, to);
-        if let ForeignKeyAction::SetNull(column) = &mut key.on_delete
-            && column == from
-        {
-            *column = to.clone();
+        if let ForeignKeyAction::SetNull(columns) = &mut key.on_delete {
+            replace(columns, from, to);
         }
     }
     let labels = table.checks.iter_mut().filter_map(|check| check.labels.as_mut());

@@ -4,7 +4,7 @@
 
 use super::{compare::same, names};
 pub use super::{
-    def_column::{ColumnDef, Deferral, NO_ROLE, OnDelete, OnUpdate, ReferenceDef},
+    def_column::{ColumnDef, Deferral, ForeignKeyDef, NO_ROLE, OnDelete, OnUpdate, ReferenceDef},
     def_index::{IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, UniqueScope},
     def_soft_delete::SoftDeleteDef,
     sql_type::{EnumDef, LabelsDef, SqlType},
@@ -259,6 +259,8 @@ pub struct TableDef {
     pub columns: &'static [ColumnDef],
     /// The unique constraints, indexes and exclusion constraints of the struct.
     pub indexes: &'static [IndexDef<'static>],
+    /// The foreign keys of several columns.
+    pub foreign_keys: &'static [ForeignKeyDef],
     /// Check constraints over several columns.
     pub checks: &'static [CheckDef],
 }
@@ -296,6 +298,7 @@ impl TableDef {
             system: &[],
             columns: &[],
             indexes: &[],
+            foreign_keys: &[],
             checks: &[],
         }
     }
@@ -320,6 +323,15 @@ impl TableDef {
             ScopeDef::Parent { tenant, .. } if !tenant.is_empty() => Some(tenant),
             ScopeDef::Parent { .. } | ScopeDef::Shared { .. } | ScopeDef::Global => None,
         }
+    }
+
+    /// Returns the columns of the key that identifies a row within its tenant, in the order of the fields: the key without the tenant
+    /// column, or the tenant column if it is the whole key.
+    pub(crate) fn own_key(&self) -> Vec<&'static ColumnDef> {
+        let columns: &'static [ColumnDef] = self.columns;
+        let (tenant, own): (Vec<_>, Vec<_>) =
+            columns.iter().filter(|column| column.id).partition(|column| self.tenant_column() == Some(column.name));
+        if own.is_empty() { tenant } else { own }
     }
 
     /// Returns the tenant column if the database fills it.

@@ -2,8 +2,24 @@
 
 use super::{
     command::Command,
-    def::{ColumnDef, ScopeDef, TableDef},
+    def::{ColumnDef, ReferenceDef, ScopeDef, TableDef},
 };
+
+/// A foreign key of a declared table: of one field, or of several.
+#[derive(Debug, Clone)]
+pub(crate) struct Reference {
+    /// The referencing columns without the tenant column, unless it is the only one.
+    pub(crate) columns: Vec<&'static ColumnDef>,
+    /// The referenced table and the actions.
+    pub(crate) to: ReferenceDef,
+}
+
+impl Reference {
+    /// Returns whether a row can reference no row: a foreign key with a NULL in one of its columns is not checked.
+    pub(crate) fn is_nullable(&self) -> bool {
+        self.columns.iter().any(|column| column.nullable)
+    }
+}
 
 impl TableDef {
     /// Returns the minimum role for a command on any row.
@@ -28,6 +44,24 @@ impl TableDef {
     /// Returns whether the system role can run a command.
     pub(crate) fn allows_system(&self, command: Command) -> bool {
         self.system.contains(&command.attribute())
+    }
+
+    /// Returns the foreign keys, first those of one field. A foreign key with an unknown column is left out: analysis reports it.
+    pub(crate) fn references(&self) -> Vec<Reference> {
+        let columns: &'static [ColumnDef] = self.columns;
+        let named = |name: &&str| columns.iter().find(|column| column.name == *name);
+        let single =
+            columns.iter().filter_map(|column| Some(Reference { columns: vec![column], to: column.references? }));
+        let several = self.foreign_keys.iter().filter_map(|key| {
+            let columns = key.columns.iter().map(named).collect::<Option<Vec<_>>>()?;
+            Some(Reference { columns, to: key.reference })
+        });
+        single.chain(several).collect()
+    }
+
+    /// Returns whether a foreign key contains a column.
+    pub(crate) fn is_reference(&self, column: &ColumnDef) -> bool {
+        column.references.is_some() || self.foreign_keys.iter().any(|key| key.columns.contains(&column.name))
     }
 
     /// Returns whether a column is the tenant column.

@@ -87,6 +87,15 @@ impl ColumnDef {
     }
 }
 
+/// The declaration of a foreign key of several columns.
+#[derive(Debug)]
+pub struct ForeignKeyDef {
+    /// The referencing columns without the tenant column, in the order of the key columns of the referenced table.
+    pub columns: &'static [&'static str],
+    /// The referenced table and the actions.
+    pub reference: ReferenceDef,
+}
+
 /// The declaration of a foreign key.
 #[derive(Debug, Clone, Copy)]
 pub struct ReferenceDef {
@@ -152,6 +161,6 @@ pub enum OnDelete {
     NoAction,
     /// The referencing row is deleted as well (`CASCADE`).
     Cascade,
-    /// The referencing column becomes NULL; the tenant column is kept (`SET NULL (column)`).
+    /// The referencing columns that are nullable become NULL; the tenant column is kept (`SET NULL (column)`).
     SetNull,
 }

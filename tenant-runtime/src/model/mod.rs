@@ -6,7 +6,7 @@ pub mod command;
 pub(crate) mod compare;
 pub mod def;
 #[cfg(feature = "generate")]
-mod def_access;
+pub(crate) mod def_access;
 mod def_column;
 mod def_index;
 mod def_soft_delete;

@@ -394,8 +394,8 @@ pub enum ForeignKeyAction {
     NoAction,
     /// The referencing rows are deleted as well (`CASCADE`).
     Cascade,
-    /// This column becomes NULL; the tenant column keeps its value (`SET NULL (column)`).
-    SetNull(Ident),
+    /// These columns become NULL; the tenant column keeps its value (`SET NULL (column)`).
+    SetNull(Vec<Ident>),
 }
 
 /// A privilege on a table, granted to a role.

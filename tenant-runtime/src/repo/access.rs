@@ -394,7 +394,8 @@ impl<T, Key> UserKeyOf<T, Key> for Key {
 #[diagnostic::on_unimplemented(
     message = "a field of type `{Self}` cannot reference a table with primary key type `{Id}`",
     label = "expected `{Id}` or `Option<{Id}>`",
-    note = "`references` names the struct whose primary key the field holds"
+    note = "`references` names the struct whose primary key the field holds",
+    note = "a key of several fields is referenced by `foreign_key(…)` on the struct"
 )]
 pub trait ReferencesKey<Id> {
     #[doc(hidden)]

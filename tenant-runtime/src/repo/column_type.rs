@@ -45,6 +45,21 @@ pub trait PgColumn:
     const DECODES_TEXT: bool = false;
 }
 
+/// A column's type, and whether it is nullable.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct ColumnType {
+    pub(super) ty: SqlType,
+    pub(super) nullable: bool,
+    pub(super) decodes_text: bool,
+}
+
+impl ColumnType {
+    pub(super) const fn of<T: PgColumn>() -> Self {
+        Self { ty: T::SQL, nullable: T::NULLABLE, decodes_text: T::DECODES_TEXT }
+    }
+}
+
 impl<T> PgColumn for Option<T>
 where
     T: PgColumn,

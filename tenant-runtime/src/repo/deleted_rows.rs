@@ -166,3 +166,63 @@ async fn purge<T: Purge, H: TenantExecutor>(handle: H, condition: Condition) -> 
     let call = statement.writes(attempt::<T, H::Role>("purge rows of"));
     handle.call(call, |answer| Ok(answer.affected)).await
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        db::BoundStatement,
+        model::def::{ColumnDef, ScopeDef, SoftDeleteDef, SqlType, TableDef, TableName},
+        repo::{statement::Rows, value::Values},
+        roles::Organizations,
+        tenant::Tenancy as _,
+    };
+
+    static PAGES: TableDef = TableDef {
+        name: TableName { schema: "app", table: "pages" },
+        scope: ScopeDef::Tenant { column: "org" },
+        columns: &[
+            ColumnDef { id: true, ..ColumnDef::blank("id", SqlType::Uuid, false) },
+            ColumnDef::blank("org", SqlType::Uuid, false),
+            ColumnDef::blank("slug", SqlType::Text, false),
+            ColumnDef::blank("gone", SqlType::Timestamptz, true),
+        ],
+        soft_delete: Some(SoftDeleteDef { column: "gone", restore: Some("admin"), purge: Some("admin") }),
+        ..TableDef::blank(Organizations::DEF)
+    };
+
+    fn on() -> Statement {
+        Statement::new(&PAGES, &Uuid::nil())
+    }
+
+    fn text(statement: BoundStatement) -> (String, bool) {
+        (statement.sql.as_str().to_owned(), statement.shows_deleted)
+    }
+
+    #[test]
+    fn each_statement_leaves_deleted_rows_out_unless_it_asks_for_them() {
+        let null = || Condition::Null { column: "slug" };
+        let rows = |condition| Rows { condition, order: Vec::new(), limit: None };
+        let values = || Values::of(vec!["slug"], vec![Box::new(crate::repo::value::Scalar("x".to_owned()))]);
+        let hidden = |sql: &str| (sql.to_owned(), false);
+        let kept = "org = $1 AND gone IS NULL";
+        assert_eq!(
+            text(on().count(&Condition::All(Vec::new()))),
+            hidden(&format!("SELECT count(*) FROM app.pages WHERE {kept}"))
+        );
+        let select = text(on().select(&["id"], None, &[], &rows(null())));
+        assert_eq!(select, hidden(&format!("SELECT id FROM app.pages WHERE {kept} AND slug IS NULL")));
+        let delete = text(on().delete(&null()));
+        let set = "UPDATE app.pages SET gone = transaction_timestamp()";
+        assert_eq!(delete, hidden(&format!("{set} WHERE {kept} AND slug IS NULL")));
+        let upsert = text(on().upsert(values(), &["slug"], &["slug"], &[])).0;
+        assert!(upsert.ends_with("DO UPDATE SET slug = EXCLUDED.slug WHERE t.org = $1 AND t.gone IS NULL"), "{upsert}");
+        let deleted = || null().and(Condition::Deleted);
+        let shown = |sql: &str| (format!("{sql} WHERE org = $1 AND (slug IS NULL AND gone IS NOT NULL)"), true);
+        assert_eq!(text(on().delete(&deleted())), shown("DELETE FROM app.pages"));
+        assert_eq!(text(on().restore(&deleted(), &[])), shown("UPDATE app.pages SET gone = NULL"));
+        assert_eq!(text(on().select(&["id"], None, &[], &rows(deleted()))), shown("SELECT id FROM app.pages"));
+    }
+}

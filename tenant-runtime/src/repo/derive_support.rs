@@ -9,7 +9,9 @@ use sqlx::{
 
 use super::{
     access::{ReferencesKey, RoleOf, TenantKeyOf, UserKeyOf, WiderThan},
-    column_type::{PgColumn, RowReader},
+    column_type::{ColumnType, PgColumn, RowReader},
+    composite_reference::ReferencesKeys,
+    row_key::RowKey,
     tenant_table::TenantTable,
     value::Values,
 };
@@ -50,7 +52,7 @@ pub trait Stored: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<T: PgColumn> Stored for T {
-    const TYPE: ColumnType = ColumnType { ty: T::SQL, nullable: T::NULLABLE, decodes_text: T::DECODES_TEXT };
+    const TYPE: ColumnType = ColumnType::of::<T>();
 
     fn read(row: &mut RowReader<'_>) -> Option<Self> {
         row.read_or_keep_error()
@@ -101,38 +103,31 @@ where
     }
 }
 
-/// Like [`Stored`], for the primary key, whose type the table's impl has already checked.
+/// Like [`Stored`], for a primary key of one field, whose type the table's impl has already checked.
 #[doc(hidden)]
 pub trait StoredKey: TenantTable {
     /// The column's type.
-    const TYPE: ColumnType = <Self::Id as Stored>::TYPE;
+    const TYPE: ColumnType = <Self::Id as RowKey>::TYPE;
 
     /// Reads the next column of a row; `None` if the value does not have the expected type.
     fn read(row: &mut RowReader<'_>) -> Option<Self::Id> {
-        Stored::read(row)
+        RowKey::read(row)
     }
 
     /// Writes a key into a column.
     fn set(values: &mut Values, column: &'static str, value: Self::Id) {
-        Stored::set(values, column, value);
+        RowKey::set(value, values, column);
     }
 
     /// Writes an optional key into a column.
     fn set_some(values: &mut Values, column: &'static str, value: Option<Self::Id>) {
-        Stored::set_some(values, column, value);
+        if let Some(value) = value {
+            RowKey::set(value, values, column);
+        }
     }
 }
 
 impl<T: TenantTable> StoredKey for T {}
-
-/// A column's type, and whether it is nullable.
-#[doc(hidden)]
-#[derive(Debug, Clone, Copy)]
-pub struct ColumnType {
-    ty: SqlType,
-    nullable: bool,
-    decodes_text: bool,
-}
 
 /// Declares a column's type from the attribute `sql_type`.
 #[doc(hidden)]
@@ -272,6 +267,13 @@ pub const fn column(name: &'static str, ty: ColumnType) -> ColumnDef {
 #[doc(hidden)]
 #[must_use]
 pub const fn reference<F: ReferencesKey<T::Id>, T: TenantTable>(on_delete: OnDelete) -> ReferenceDef {
+    ReferenceDef::new(T::TABLE_NAME, on_delete)
+}
+
+/// Declares that fields with the types of the tuple `F` reference the table `T`.
+#[doc(hidden)]
+#[must_use]
+pub const fn composite_reference<F: ReferencesKeys<T::Id>, T: TenantTable>(on_delete: OnDelete) -> ReferenceDef {
     ReferenceDef::new(T::TABLE_NAME, on_delete)
 }
 

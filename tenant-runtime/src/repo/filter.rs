@@ -288,6 +288,8 @@ pub(super) enum Condition {
     Compare { column: &'static str, operator: Operator, value: Bound },
     /// A column that equals one of the values of an array.
     In { column: &'static str, values: Bound },
+    /// Columns that, compared as a row, equal the elements of the arrays at one position.
+    InRows { columns: Vec<&'static str>, values: Vec<Bound> },
     /// A column that is NULL.
     Null { column: &'static str },
     /// Columns that, compared as a row, come after or before the values.
@@ -392,6 +394,7 @@ impl fmt::Debug for Condition {
         match self {
             Self::Compare { column, operator, .. } => write!(f, "{column} {} …", operator.sql()),
             Self::In { column, .. } => write!(f, "{column} IN …"),
+            Self::InRows { columns, .. } => write!(f, "{columns:?} IN …"),
             Self::Null { column } => write!(f, "{column} IS NULL"),
             Self::Row { columns, after, .. } => write!(f, "{columns:?} {} …", if *after { ">" } else { "<" }),
             Self::Parent { column, parent, condition } => write!(f, "{column} IN {} {condition:?}", parent.name),

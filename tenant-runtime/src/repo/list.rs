@@ -12,9 +12,9 @@ use super::{
     column_type::RowReader,
     executor::{Opened, TenantExecutor},
     filter::{Condition, Filter},
-    ordered::OrderedColumn,
+    ordered_key::OrderedKey,
     page::{Cursor, Order, OrderBy, Page},
-    statement::{Parent, Rows, Statement, id_column},
+    statement::{Parent, Rows, Statement, id_columns},
     tenant_table::TenantTable,
     view::TenantView,
 };
@@ -69,8 +69,11 @@ pub struct List<'h, V: TenantView, H, Item = V> {
 /// The start of a list, and the order by primary key, which is last in every order.
 struct After<T> {
     cursor: Cursor<T>,
-    by_key: fn(&'static str, bool) -> OrderBy,
+    by_key: ByKey,
 }
+
+/// Returns the order by each key column.
+type ByKey = fn(&[&'static str], bool) -> Vec<OrderBy>;
 
 impl<'h, V: TenantView, H: TenantExecutor + 'h> List<'h, V, H> {
     pub(super) fn new(handle: H) -> Self {
@@ -197,9 +200,9 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
     /// ```
     pub fn after(mut self, cursor: Cursor<V::Table>) -> Self
     where
-        <V::Table as TenantTable>::Id: OrderedColumn,
+        <V::Table as TenantTable>::Id: OrderedKey,
     {
-        self.after = Some(After { cursor, by_key: OrderBy::new::<<V::Table as TenantTable>::Id> });
+        self.after = Some(After { cursor, by_key: <V::Table as TenantTable>::Id::orders });
         self
     }
 
@@ -246,7 +249,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
     /// The errors of awaiting the [`List`].
     pub fn page(self) -> BoxFuture<'h, Result<Page<Item, V::Table>>>
     where
-        <V::Table as TenantTable>::Id: OrderedColumn,
+        <V::Table as TenantTable>::Id: OrderedKey,
     {
         Box::pin(page(self))
     }
@@ -307,17 +310,25 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         Ok(Rows { condition, order: order.collect(), limit: limit.map(i64::from) })
     }
 
-    /// Returns the order by primary key, which comes last. The key has the same direction as the
-    /// column before it, so that one index serves both.
-    fn key_order(&self) -> Option<(&'static str, bool)> {
-        let key = id_column(V::Table::TABLE);
-        let ordered = self.order.iter().any(|by| by.column == key);
-        (!ordered).then(|| (key, self.order.last().is_some_and(|by| by.descending)))
+    /// Returns the order by primary key, which comes last, without columns by which the rows are ordered already. The key has the
+    /// same direction as the column before it, so that one index serves both.
+    fn key_order(&self) -> impl Iterator<Item = (&'static str, bool)> {
+        let descending = self.is_descending();
+        let keys = id_columns(V::Table::TABLE).into_iter().filter(|key| !self.is_ordered(key));
+        keys.map(move |key| (key, descending))
     }
 
-    fn whole_order(&self, by_key: fn(&'static str, bool) -> OrderBy) -> Vec<OrderBy> {
-        let key = self.key_order().map(|(key, descending)| by_key(key, descending));
-        self.order.iter().copied().chain(key).collect()
+    fn whole_order(&self, by_key: ByKey) -> Vec<OrderBy> {
+        let keys = by_key(&id_columns(V::Table::TABLE), self.is_descending()).into_iter();
+        self.order.iter().copied().chain(keys.filter(|by| !self.is_ordered(by.column))).collect()
+    }
+
+    fn is_descending(&self) -> bool {
+        self.order.last().is_some_and(|by| by.descending)
+    }
+
+    fn is_ordered(&self, column: &str) -> bool {
+        self.order.iter().any(|by| by.column == column)
     }
 }
 
@@ -358,12 +369,12 @@ where
 /// Reads one more row than requested, to find out whether there is a next page.
 async fn page<'h, V, H, Item>(list: List<'h, V, H, Item>) -> Result<Page<Item, V::Table>>
 where
-    V: TenantView<Table: TenantTable<Id: OrderedColumn>>,
+    V: TenantView<Table: TenantTable<Id: OrderedKey>>,
     H: TenantExecutor + 'h,
     Item: Send + 'static,
 {
     let (limit, read) = (list.limit.unwrap_or(LIMIT), list.read);
-    let order = list.whole_order(OrderBy::new::<<V::Table as TenantTable>::Id>);
+    let order = list.whole_order(<V::Table as TenantTable>::Id::orders);
     let before = V::columns().len() + list.parent.as_ref().map_or(0, |parent| 1 + parent.columns.len());
     let call = list.statement(Some(limit.saturating_add(1)), &order)?.reads(attempt::<V::Table, H::Role>("read"));
     let page = move |answer: &Answer| {

@@ -74,6 +74,7 @@ pub mod cmd;
 pub mod column;
 #[doc(hidden)]
 pub mod column_type;
+pub mod composite_reference;
 pub(crate) mod declared;
 pub mod deleted_rows;
 #[doc(hidden)]
@@ -88,8 +89,10 @@ mod literal;
 pub mod members;
 pub mod methods;
 pub mod ordered;
+pub mod ordered_key;
 pub mod page;
 pub mod reads;
+pub mod row_key;
 pub(crate) mod showing;
 mod sql_builder;
 mod statement;

@@ -72,8 +72,9 @@ impl<T, N> fmt::Debug for Order<T, N> {
 }
 
 /// An order with its types erased; conversions are stored as functions.
+#[doc(hidden)]
 #[derive(Clone, Copy)]
-pub(super) struct OrderBy {
+pub struct OrderBy {
     pub(super) column: &'static str,
     pub(super) descending: bool,
     nullable: bool,

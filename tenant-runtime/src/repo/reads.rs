@@ -10,7 +10,8 @@ use super::{
     executor::TenantExecutor,
     filter::{Condition, Filter, Operator},
     list::{attempt, read},
-    statement::{Rows, Statement, id_column},
+    row_key::RowKey as _,
+    statement::{Rows, Statement, id_columns},
     table::Select,
     tenant_table::TenantTable,
     value::Bound,
@@ -19,6 +20,7 @@ use super::{
 use crate::{
     db::each,
     error::{Error, Result},
+    model::def::TableDef,
 };
 
 type IdOf<V> = <<V as TenantView>::Table as TenantTable>::Id;
@@ -48,9 +50,8 @@ where
     H: TenantExecutor + 'h,
 {
     Box::pin(async move {
-        let key = id_column(V::Table::TABLE);
-        let condition = Condition::In { column: key, values: Bound::array(ids) };
-        let rows = Rows { condition, order: vec![(key, false)], limit: None };
+        let order = id_columns(V::Table::TABLE).into_iter().map(|column| (column, false)).collect();
+        let rows = Rows { condition: in_keys(V::Table::TABLE, IdOf::<V>::into_arrays(ids)), order, limit: None };
         let statement = Statement::new(V::Table::TABLE, handle.ctx().tenant_id());
         let call = statement.select(&V::columns(), None, &[], &rows).reads(attempt::<V::Table, H::Role>("read"));
         handle.call(call, |answer| each(answer, read::<V>)).await
@@ -141,7 +142,36 @@ fn count<'h, T: Select, H: TenantExecutor + 'h>(handle: H, condition: Condition)
 
 /// Builds the condition that a row has the given key.
 pub(super) fn by_key<T: TenantTable>(id: T::Id) -> Condition {
-    Condition::Compare { column: id_column(T::TABLE), operator: Operator::Eq, value: Bound::new(id) }
+    same_key(T::TABLE, id.into_bounds())
+}
+
+/// Builds the condition that each key column has its value. Without a value for each column, no row matches: a condition on the
+/// other columns would match other rows.
+pub(super) fn same_key(def: &TableDef, values: Vec<Bound>) -> Condition {
+    let columns = id_columns(def);
+    if columns.is_empty() || columns.len() != values.len() {
+        return no_row();
+    }
+    let compare = |(column, value)| Condition::Compare { column, operator: Operator::Eq, value };
+    let mut all: Vec<_> = columns.into_iter().zip(values).map(compare).collect();
+    match all.len() {
+        1 => all.remove(0),
+        _ => Condition::All(all),
+    }
+}
+
+/// Builds the condition that the key columns have the values of the arrays at one position.
+pub(super) fn in_keys(def: &TableDef, mut values: Vec<Bound>) -> Condition {
+    let columns = id_columns(def);
+    match columns[..] {
+        _ if columns.is_empty() || columns.len() != values.len() => no_row(),
+        [column] => Condition::In { column, values: values.remove(0) },
+        _ => Condition::InRows { columns, values },
+    }
+}
+
+fn no_row() -> Condition {
+    Condition::Any(Vec::new())
 }
 
 pub(super) fn not_found<T: TenantTable>() -> Error {

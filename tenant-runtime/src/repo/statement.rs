@@ -322,6 +322,16 @@ impl Statement {
                 self.text.bind(values.as_bind(), of(def, column), Use::Compared);
                 self.text.push(")");
             }
+            Condition::InRows { columns, values } => {
+                self.text.push("(");
+                self.text.names(alias, columns);
+                self.text.push(") IN (SELECT * FROM unnest(");
+                for (i, (column, values)) in columns.iter().zip(values).enumerate() {
+                    self.text.push(if i == 0 { "" } else { ", " });
+                    self.text.bind(values.as_bind(), of(def, column), Use::Compared);
+                }
+                self.text.push("))");
+            }
             Condition::Null { column } => self.text.push(&format!("{alias}{} IS NULL", quoted(column))),
             Condition::Row { columns, after, values } => {
                 self.text.push("(");
@@ -384,16 +394,20 @@ impl Statement {
     }
 }
 
-/// Returns the column that identifies a row within its tenant; on the tenant table, that is the tenant column.
-pub(super) fn id_column(def: &TableDef) -> &'static str {
-    let ids = || def.columns.iter().filter(|column| column.id).map(|column| column.name);
-    let own = ids().find(|name| Some(*name) != def.tenant_column());
-    own.or_else(|| ids().next()).unwrap_or("id")
+/// Returns the columns that identify a row within its tenant, in the order of the fields; on the tenant table, that is the tenant
+/// column.
+pub(super) fn id_columns(def: &TableDef) -> Vec<&'static str> {
+    def.own_key().into_iter().map(|column| column.name).collect()
+}
+
+/// Returns the key column of a table that a field references. A field cannot have the type of a key of several columns.
+fn id_column(def: &TableDef) -> &'static str {
+    def.own_key().first().map_or("id", |column| column.name)
 }
 
 /// Returns the columns of a unique key, including the tenant column unless the key is a primary key that lacks it.
 fn conflict_target<'k>(def: &'static TableDef, key: &'k [&'k str]) -> Vec<&'k str> {
-    if key == [id_column(def)] {
+    if key == id_columns(def) {
         return def.columns.iter().filter(|column| column.id).map(|column| column.name).collect();
     }
     let tenant = def.tenant_column().filter(|tenant| !key.contains(tenant));

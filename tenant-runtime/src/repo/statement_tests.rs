@@ -5,8 +5,10 @@ use uuid::Uuid;
 use super::{
     column::Column,
     filter::{Condition, Filter},
-    statement::{Parent, Rows, Statement, call},
-    value::{Array, Bind, Values},
+    function_statement::call,
+    reads::{in_keys, same_key},
+    statement::{Parent, Rows, Statement},
+    value::{Array, Bind, Bound, Values},
 };
 use crate::{
     db::{BoundStatement, InlineValues},
@@ -60,6 +62,17 @@ static STEPS: TableDef = table(
         column("id", SqlType::Uuid, true),
         column("organization_id", SqlType::Uuid, false),
         column("task_id", SqlType::Uuid, false),
+    ],
+);
+
+static STEP_TAGS: TableDef = table(
+    "step_tags",
+    ScopeDef::Parent { column: "step_id", tenant: "organization_id" },
+    &[
+        column("step_id", SqlType::Uuid, true),
+        column("order", SqlType::Text, true),
+        column("note", SqlType::Text, false),
+        column("organization_id", SqlType::Uuid, true),
     ],
 );
 
@@ -214,6 +227,41 @@ fn parent_filter_is_limited_to_the_tenant() {
         count(&STEPS, parent(&PLANS, all_rows())),
         "SELECT count(*) FROM app.steps WHERE organization_id = $1 AND task_id IN (SELECT p.id FROM app.plans AS p)"
     );
+}
+
+#[test]
+fn key_of_several_columns_is_compared_in_all_columns() {
+    let key = || vec![Bound::new(Uuid::nil()), Bound::new("a".to_owned())];
+    let arrays = || vec![Bound::array(vec![Uuid::nil()]), Bound::array(vec!["a".to_owned()])];
+    assert_eq!(
+        text(on(&STEP_TAGS).delete(&same_key(&STEP_TAGS, key()))),
+        "DELETE FROM app.step_tags WHERE organization_id = $1 AND (step_id = $2 AND \"order\" = $3)"
+    );
+    assert_eq!(
+        text(on(&STEP_TAGS).count(&in_keys(&STEP_TAGS, arrays()))),
+        "SELECT count(*) FROM app.step_tags WHERE organization_id = $1 AND (step_id, \"order\") IN (SELECT * FROM unnest($2, $3))"
+    );
+    let set = ["note"];
+    assert_eq!(
+        text(on(&STEP_TAGS).upsert(written(&["step_id", "order", "note"]), &["step_id", "order"], &set, &["note"])),
+        "INSERT INTO app.step_tags AS t (step_id, \"order\", note) VALUES ($1, $2, $3) \
+         ON CONFLICT (step_id, \"order\", organization_id) DO UPDATE SET note = EXCLUDED.note WHERE t.organization_id = $4 RETURNING note"
+    );
+}
+
+#[test]
+fn key_without_a_value_for_each_column_matches_no_row() {
+    let value = || Bound::new(Uuid::nil());
+    for values in [vec![], vec![value()], vec![value(), value(), value()]] {
+        assert_eq!(
+            text(on(&STEP_TAGS).delete(&same_key(&STEP_TAGS, values.clone()))),
+            "DELETE FROM app.step_tags WHERE organization_id = $1 AND false"
+        );
+        assert_eq!(
+            text(on(&STEP_TAGS).delete(&in_keys(&STEP_TAGS, values))),
+            "DELETE FROM app.step_tags WHERE organization_id = $1 AND false"
+        );
+    }
 }
 
 #[test]

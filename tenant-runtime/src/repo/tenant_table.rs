@@ -1,6 +1,6 @@
 //! The trait of a table, which the derive implements.
 
-use super::column_type::PgColumn;
+use super::row_key::RowKey;
 use crate::{
     model::def::{TableDef, TableName},
     tenant::Tenancy,
@@ -27,8 +27,8 @@ pub trait TenantTable: Sized + Send + 'static {
     /// The list of declared commands, in which the command traits look up commands.
     #[doc(hidden)]
     type Declared;
-    /// The primary key of a row within its tenant.
-    type Id: PgColumn + Clone + Sync;
+    /// The primary key of a row within its tenant: the type of the key field, or a tuple of the types of several key fields.
+    type Id: RowKey;
     /// The table's name.
     const TABLE_NAME: TableName;
     /// The declaration.

@@ -224,8 +224,9 @@ fn array_of(element: &PgTypeInfo, column: SqlType) -> PgTypeInfo {
 }
 
 /// A value with which a condition compares a column. Cloning the condition also clones the value.
+#[doc(hidden)]
 #[derive(Clone)]
-pub(super) struct Bound(Arc<dyn Bind + Sync>);
+pub struct Bound(Arc<dyn Bind + Sync>);
 
 impl Bound {
     pub(super) fn new<T>(value: T) -> Self
@@ -244,6 +245,13 @@ impl Bound {
 
     pub(super) fn as_bind(&self) -> &dyn Bind {
         &*self.0
+    }
+}
+
+impl std::fmt::Debug for Bound {
+    /// Shows no value, because values can be confidential.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bound").finish_non_exhaustive()
     }
 }
 

@@ -49,6 +49,7 @@ enum ActionEntry {
     NoAction,
     Cascade,
     SetNull(String),
+    SetNullColumns(Vec<String>),
 }
 
 impl From<&Key> for KeyEntry {
@@ -72,7 +73,10 @@ impl From<&ForeignKey> for ForeignKeyEntry {
             on_delete: match &key.on_delete {
                 ForeignKeyAction::NoAction => ActionEntry::NoAction,
                 ForeignKeyAction::Cascade => ActionEntry::Cascade,
-                ForeignKeyAction::SetNull(column) => ActionEntry::SetNull(column.to_string()),
+                ForeignKeyAction::SetNull(columns) => match &columns[..] {
+                    [column] => ActionEntry::SetNull(column.to_string()),
+                    _ => ActionEntry::SetNullColumns(texts(columns)),
+                },
             },
             on_update: match key.on_update {
                 OnUpdate::NoAction => None,
@@ -96,7 +100,8 @@ pub(super) fn foreign_key(entry: ForeignKeyEntry) -> Result<ForeignKey, Snapshot
         on_delete: match entry.on_delete {
             ActionEntry::NoAction => ForeignKeyAction::NoAction,
             ActionEntry::Cascade => ForeignKeyAction::Cascade,
-            ActionEntry::SetNull(column) => ForeignKeyAction::SetNull(ident(column)?),
+            ActionEntry::SetNull(column) => ForeignKeyAction::SetNull(vec![ident(column)?]),
+            ActionEntry::SetNullColumns(columns) => ForeignKeyAction::SetNull(idents(columns)?),
         },
         on_update: match entry.on_update {
             None => OnUpdate::NoAction,

@@ -162,7 +162,7 @@ pub(super) fn references(key: &ForeignKey) -> String {
     let action = match &key.on_delete {
         ForeignKeyAction::NoAction => String::new(),
         ForeignKeyAction::Cascade => " ON DELETE CASCADE".to_owned(),
-        ForeignKeyAction::SetNull(column) => format!(" ON DELETE SET NULL ({})", column.quoted()),
+        ForeignKeyAction::SetNull(set) => format!(" ON DELETE SET NULL {}", columns(set)),
     };
     let on_update = match key.on_update {
         OnUpdate::NoAction => "",

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::outcome::{Expected, Outcome};
 use crate::{
     ident::literal,
-    model::def::{ColumnDef, OnDelete, RuleDef, TableDef, TableName, TenancyDef},
+    model::{
+        def::{ColumnDef, OnDelete, RuleDef, TableDef, TableName, TenancyDef},
+        def_access::Reference,
+    },
 };
 
 /// A test row.
@@ -34,12 +37,12 @@ pub(super) struct Fixture {
     pub(super) has_subqueries: bool,
 }
 
-/// A table with the positions of its rows, and the columns that reference it.
+/// A table with the positions of its rows, and the foreign keys that reference it.
 #[derive(Debug)]
 struct TableEntry {
     def: &'static TableDef,
     rows: Vec<usize>,
-    referenced_by: Vec<(&'static TableDef, &'static ColumnDef)>,
+    referenced_by: Vec<(&'static TableDef, Reference)>,
 }
 
 impl Fixture {
@@ -48,9 +51,9 @@ impl Fixture {
             |def: &&'static TableDef| (def.name, TableEntry { def, rows: Vec::new(), referenced_by: Vec::new() });
         let mut by_name: BTreeMap<_, _> = tables.iter().map(entry).collect();
         for def in tables {
-            for column in def.columns {
-                if let Some(target) = column.references.and_then(|to| by_name.get_mut(&to.table)) {
-                    target.referenced_by.push((def, column));
+            for reference in def.references() {
+                if let Some(target) = by_name.get_mut(&reference.to.table) {
+                    target.referenced_by.push((def, reference));
                 }
             }
         }
@@ -84,8 +87,8 @@ impl Fixture {
         self.membership
     }
 
-    /// Returns the columns that reference a table, each with its own table.
-    pub(super) fn referenced_by(&self, name: TableName) -> &[(&'static TableDef, &'static ColumnDef)] {
+    /// Returns the foreign keys that reference a table, each with its own table.
+    pub(super) fn referenced_by(&self, name: TableName) -> &[(&'static TableDef, Reference)] {
         self.by_name.get(&name).map_or(&[], |entry| &entry.referenced_by)
     }
 }
@@ -117,10 +120,12 @@ pub(super) fn keys(def: &TableDef) -> impl Iterator<Item = &'static ColumnDef> +
     columns.iter().filter(|column| column.id)
 }
 
-/// Returns the column that identifies a row within its tenant: the key, or the part of the key that is not the tenant
-/// column.
-pub(crate) fn row_id(def: &TableDef) -> Option<&'static ColumnDef> {
-    keys(def).find(|column| !def.is_tenant_column(column)).or_else(|| keys(def).next())
+/// Returns the column that identifies a row within its tenant; `None` if the key has several such columns.
+pub(super) fn row_id(def: &TableDef) -> Option<&'static ColumnDef> {
+    match def.own_key()[..] {
+        [id] => Some(id),
+        _ => None,
+    }
 }
 
 // The effects of foreign keys, independent of the subject.
@@ -133,11 +138,11 @@ impl Fixture {
     /// Returns the outcome of deleting a row that no policy hides, and the rows that are deleted with it.
     pub(super) fn rows_after_delete(&self, def: &TableDef, row: &Row) -> (Expected, BTreeSet<(TableName, String)>) {
         let referring = |target: &Row, action: OnDelete| {
-            let columns = self.referenced_by(target.table).iter();
-            let columns = columns.filter(move |(_, column)| column.references.is_some_and(|to| to.on_delete == action));
+            let keys = self.referenced_by(target.table).iter();
+            let keys = keys.filter(move |(_, reference)| reference.to.on_delete == action);
             let target = target.clone();
-            columns.flat_map(move |(def, column)| {
-                let rows = self.rows_of(def.name).filter(|row| self.references(def, row, column, &target));
+            keys.flat_map(move |(def, reference)| {
+                let rows = self.rows_of(def.name).filter(|row| self.references(def, row, reference, &target));
                 rows.collect::<Vec<_>>()
             })
         };
@@ -164,16 +169,20 @@ impl Fixture {
         }
     }
 
-    pub(super) fn references(&self, def: &TableDef, row: &Row, column: &ColumnDef, target: &Row) -> bool {
+    /// Returns whether a row references another row. A row with NULL in one of the columns references no row.
+    pub(super) fn references(&self, def: &TableDef, row: &Row, reference: &Reference, target: &Row) -> bool {
         let Some(other) = self.table(target.table) else { return false };
         let same_tenant = match (def.tenant_column(), other.tenant_column()) {
             (Some(ours), Some(theirs)) => row.value(ours) == target.value(theirs),
             _ => true,
         };
-        let id = row_id(other).and_then(|id| target.value(id.name));
-        column.references.is_some_and(|to| to.table == target.table)
-            && row.value(column.name).is_some()
-            && row.value(column.name) == id
+        let key = other.own_key();
+        let is_same = |(column, key): (&&ColumnDef, &&ColumnDef)| {
+            row.value(column.name).is_some() && row.value(column.name) == target.value(key.name)
+        };
+        reference.to.table == target.table
+            && reference.columns.len() == key.len()
+            && reference.columns.iter().zip(&key).all(is_same)
             && same_tenant
     }
 }

@@ -45,8 +45,8 @@ use std::{collections::BTreeMap, time::Instant};
 use futures_core::future::BoxFuture;
 
 use self::{fixture::Fixture, principals::Principals, row_data::RowFactory, runner::Runner};
-pub(crate) use self::{fixture::row_id, sealing::Sealing, session::Session};
 pub use self::{given::TestValue, report::Report, violation::Violation};
+pub(crate) use self::{sealing::Sealing, session::Session};
 use crate::{
     analyze::{Findings, check},
     error::{Error, server_error},

@@ -10,6 +10,7 @@ use crate::{
     matrix::{is_by_function, may, may_set_deletion_time, may_use, system_may, system_may_use},
     model::{
         def::{ColumnDef, ScopeDef, TableDef, TableName},
+        def_access::Reference,
         schema::Command,
     },
 };
@@ -147,9 +148,10 @@ impl Oracle<'_> {
     }
 
     fn parent(&self, def: &TableDef, row: &Row, column: &str) -> Option<(&'static TableDef, &Row)> {
-        let column = def.columns.iter().find(|candidate| candidate.name == column)?;
-        let parent = self.fixture.table(column.references?.table)?;
-        Some((parent, self.fixture.rows_of(parent.name).find(|other| self.references(def, row, column, other))?))
+        let is_parent = |reference: &Reference| matches!(reference.columns[..], [only] if only.name == column);
+        let reference = def.references().into_iter().find(is_parent)?;
+        let parent = self.fixture.table(reference.to.table)?;
+        Some((parent, self.fixture.rows_of(parent.name).find(|other| self.references(def, row, &reference, other))?))
     }
 
     /// Returns whether a condition can hide the parent of a row, or the parent's parent, from a member who reads the row's table.
@@ -279,17 +281,15 @@ impl Oracle<'_> {
         self.expected(def, Outcome::Rows(rows.map(|row| row.key(def)).collect()))
     }
 
-    /// Returns the expected outcome of a `SELECT` of a row's key in a join with the row that a column references.
-    pub(super) fn join(&self, def: &TableDef, column: &ColumnDef, target: &TableDef) -> Expected {
-        if !self.can_read_key(def)
-            || !self.has_column_privilege(def, Command::Select, column)
-            || !self.can_read_key(target)
-        {
+    /// Returns the expected outcome of a `SELECT` of a row's key in a join with the row that it references.
+    pub(super) fn join(&self, def: &TableDef, reference: &Reference, target: &TableDef) -> Expected {
+        let reads = |column: &&ColumnDef| self.has_column_privilege(def, Command::Select, column);
+        if !self.can_read_key(def) || !reference.columns.iter().all(reads) || !self.can_read_key(target) {
             return Expected::Is(Outcome::Denied);
         }
         let is_joined = |row: &&Row| {
             let mut targets = self.fixture.rows_of(target.name);
-            targets.any(|other| self.references(def, row, column, other) && self.can_select(target, other))
+            targets.any(|other| self.references(def, row, reference, other) && self.can_select(target, other))
         };
         let rows = self.fixture.rows_of(def.name).filter(|row| self.can_select(def, row)).filter(is_joined);
         let rows = Outcome::Rows(rows.map(|row| row.key(def)).collect());
@@ -313,7 +313,8 @@ impl Oracle<'_> {
         if !is_right {
             return Expected::Is(Outcome::Refused);
         }
-        let is_listed = |name: &str| listed.iter().any(|column| column.name == name);
+        let filled = def.filled_tenant_column().map(|column| column.name);
+        let is_listed = |name: &str| listed.iter().any(|column| column.name == name) || filled == Some(name);
         let is_there = self.fixture.rows_of(def.name).any(|other| {
             keys(def).all(|column| is_listed(column.name) && other.value(column.name) == row.value(column.name))
         });
@@ -328,22 +329,23 @@ impl Oracle<'_> {
         }
     }
 
-    /// Returns the expected outcome of an `UPDATE` of a column in some rows, to a given value or to
-    /// its current value, with `RETURNING` of the keys.
+    /// Returns the expected outcome of an `UPDATE` of columns in some rows, to given values or to their current values, with
+    /// `RETURNING` of the keys.
     pub(super) fn update(
         &self,
         def: &TableDef,
         rows: &[&Row],
-        column: &ColumnDef,
-        value: Option<&Option<String>>,
+        columns: &[&'static ColumnDef],
+        values: Option<&[Option<String>]>,
     ) -> Expected {
-        let reads_value = value.is_some() || self.has_column_privilege(def, Command::Select, column);
-        if !self.has_column_privilege(def, Command::Update, column) || !self.can_read_key(def) || !reads_value {
+        let may = |command| columns.iter().all(|column| self.has_column_privilege(def, command, column));
+        let reads_values = values.is_some() || may(Command::Select);
+        if !may(Command::Update) || !self.can_read_key(def) || !reads_values {
             return Expected::Is(Outcome::Denied);
         }
         let reached = rows.iter().filter(|row| self.can_update(def, row, false) && self.can_select(def, row));
         let mut changed: Vec<Row> = reached.map(|row| Row::clone(row)).collect();
-        if let Some(value) = value {
+        for (column, value) in columns.iter().zip(values.into_iter().flatten()) {
             changed.iter_mut().for_each(|row| drop(row.values.insert(column.name, value.clone())));
         }
         let stays = |row: &Row| self.can_update(def, row, true) && self.can_select(def, row);
@@ -380,14 +382,15 @@ impl Oracle<'_> {
 
     /// Returns whether the rows that a row references exist in the same tenant.
     fn has_targets(&self, def: &TableDef, row: &Row) -> bool {
-        let references = def.columns.iter().filter_map(|column| Some((column, column.references?.table)));
-        let mut named = references.filter(|(column, _)| row.value(column.name).is_some());
-        named.all(|(column, target)| {
-            self.fixture.rows_of(target).any(|target| self.references(def, row, column, target))
+        let is_named = |reference: &Reference| reference.columns.iter().all(|column| row.value(column.name).is_some());
+        let mut named = def.references().into_iter().filter(is_named);
+        named.all(|reference| {
+            let mut targets = self.fixture.rows_of(reference.to.table);
+            targets.any(|target| self.references(def, row, &reference, target))
         })
     }
 
-    fn references(&self, def: &TableDef, row: &Row, column: &ColumnDef, target: &Row) -> bool {
-        self.fixture.references(def, row, column, target)
+    fn references(&self, def: &TableDef, row: &Row, reference: &Reference, target: &Row) -> bool {
+        self.fixture.references(def, row, reference, target)
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     ident::{literal, quoted},
     model::{
         def::{ScopeDef, TableDef, TableName},
+        def_access::Reference,
         schema::{Schema, Table},
     },
 };
@@ -27,8 +28,8 @@ use crate::{
 /// The time at which the deleted test rows were deleted.
 const DELETED_AT: &str = "2020-02-20 20:20:20+00";
 
-/// The tenant of a row, if its table has a tenant column, and its ID.
-pub(super) type MadeRow = (Option<usize>, Option<String>);
+/// The tenant of a row, if its table has a tenant column, and the values of its key within the tenant.
+pub(super) type MadeRow = (Option<usize>, Vec<Option<String>>);
 
 /// Generates test rows.
 #[derive(Debug)]
@@ -95,18 +96,18 @@ impl<'a> RowFactory<'a> {
     /// Deletes the change log entries that triggers wrote for the test rows, and keeps the rows that were generated for the log.
     async fn forget_changes(&self, session: &mut Session, fixture: &Fixture) -> Result<(), VerifyError> {
         for def in fixture.tables.iter().filter(|def| def.change_log) {
-            let (ScopeDef::Tenant { column }, Some(id)) = (def.scope, row_id(def)) else { continue };
+            let ScopeDef::Tenant { column } = def.scope else { continue };
             let made = fixture.rows.iter().filter(|row| row.table == def.name);
-            let made = made.filter_map(|row| row.values.get(id.name)?.as_deref()).map(literal).collect::<Vec<_>>();
+            let made =
+                made.map(|row| format!("({})", is_row(def, row))).chain(["false".to_owned()]).collect::<Vec<_>>();
             let tenants = self.principals.tenants.iter().map(|key| literal(key)).collect::<Vec<_>>();
             session
                 .run(&format!(
-                    "DELETE FROM {} WHERE {}::text IN ({}) AND {}::text NOT IN ({})",
+                    "DELETE FROM {} WHERE {}::text IN ({}) AND NOT ({})",
                     name(def.name),
                     quoted(column),
                     tenants.join(", "),
-                    quoted(id.name),
-                    made.join(", ")
+                    made.join(" OR ")
                 ))
                 .await?;
         }
@@ -234,25 +235,22 @@ impl<'a> RowFactory<'a> {
         let tables: BTreeMap<_, _> = fixture.tables.iter().map(|def| (def.name, *def)).collect();
         for at in 0..fixture.rows.len() {
             let Some(def) = tables.get(&fixture.rows[at].table).copied() else { continue };
-            for column in def.columns.iter().filter(|column| column.nullable && column.references.is_some()) {
+            for reference in def.references().into_iter().filter(Reference::is_nullable) {
                 let row = &fixture.rows[at];
-                let tenant = self.principals.tenant_of(def, &row.values);
-                let (Some(tenant), None, Some(reference)) = (tenant, row.value(column.name), column.references) else {
-                    continue;
-                };
-                let Some(Some(target)) = self.targets(def, column, reference.table, tenant).into_iter().next() else {
-                    continue;
-                };
+                let Some(missing) = self.missing_values(def, row, &reference) else { continue };
+                let set = missing.iter().map(|(column, value)| format!("{} = {}", quoted(column), literal(value)));
                 let sql = format!(
-                    "SAVEPOINT new_row; UPDATE {} SET {} = {} WHERE {}",
+                    "SAVEPOINT new_row; UPDATE {} SET {} WHERE {}",
                     name(def.name),
-                    quoted(column.name),
-                    literal(&target),
+                    set.collect::<Vec<_>>().join(", "),
                     is_row(def, row)
                 );
                 // A check constraint can require NULL.
                 match session.try_rows(&sql).await? {
-                    Ok(_) => drop(fixture.rows[at].values.insert(column.name, Some(target))),
+                    Ok(_) => {
+                        let missing = missing.into_iter().map(|(column, value)| (column, Some(value)));
+                        fixture.rows[at].values.extend(missing);
+                    }
                     Err(_) => session.run("ROLLBACK TO new_row").await?,
                 }
             }
@@ -261,12 +259,33 @@ impl<'a> RowFactory<'a> {
     }
 }
 
+impl RowFactory<'_> {
+    /// Returns the values with which the columns that are NULL reference a row; `None` if no column is, or if there is no such row.
+    fn missing_values(&self, def: &TableDef, row: &Row, reference: &Reference) -> Option<Vec<(&'static str, String)>> {
+        let tenant = self.principals.tenant_of(def, &row.values)?;
+        let keys: Vec<_> = self.keys_of_tenant(reference.to.table, tenant).collect();
+        let pairs = |key: &Vec<Option<String>>| {
+            reference.columns.iter().map(|column| column.name).zip(key.iter().cloned()).collect::<Vec<_>>()
+        };
+        let fits = |pairs: &Vec<(&'static str, Option<String>)>| {
+            let is_same = |column: &str, value: &Option<String>| {
+                row.value(column).is_none_or(|own| Some(own) == value.as_deref())
+            };
+            pairs.iter().all(|(column, value)| value.is_some() && is_same(column, value))
+        };
+        let found = keys.into_iter().rev().map(pairs).find(fits)?;
+        let missing = found.into_iter().filter(|(column, _)| row.value(column).is_none());
+        let missing: Vec<_> = missing.filter_map(|(column, value)| Some((column, value?))).collect();
+        (!missing.is_empty()).then_some(missing)
+    }
+}
+
 /// Orders tables so that each follows the tables that it references; nullable references are ignored if they form a cycle.
 fn order(tables: &[&'static TableDef]) -> Result<Vec<&'static TableDef>, VerifyError> {
     let places: BTreeMap<TableName, usize> = tables.iter().enumerate().map(|(at, def)| (def.name, at)).collect();
     let targets = |at: usize, must: bool| {
-        let columns = tables[at].columns.iter().filter(move |column| !must || !column.nullable);
-        let found = columns.filter_map(|column| places.get(&column.references?.table).copied());
+        let references = tables[at].references().into_iter().filter(move |reference| !must || !reference.is_nullable());
+        let found = references.filter_map(|reference| places.get(&reference.to.table).copied());
         found.filter(|target| *target != at).collect::<BTreeSet<usize>>()
     };
     // The tables for which each table still waits: through all references, and through required references only.

@@ -8,7 +8,7 @@ use std::{
 use super::{
     VerifyError,
     catalog::{Catalog, LiveTable},
-    fixture::{Fixture, Row, row_id},
+    fixture::{Fixture, Row},
     given::GivenTable,
     principals::key,
     row_data::{MadeRow, RowFactory, RowSpec, name},
@@ -21,6 +21,7 @@ use crate::{
     ident::{Ident, quoted},
     model::{
         def::{ColumnDef, TableDef, TableName},
+        def_access::Reference,
         schema::{Index, Table},
     },
 };
@@ -234,7 +235,7 @@ impl<'a> RowFactory<'a> {
     /// Returns whether a column keeps its default or NULL at first.
     fn is_left_out(&self, target: Target<'_>, column: &ColumnDef, is_minimal: bool) -> bool {
         let is_given = self.given(target.def).is_some_and(|given| given.columns.contains_key(column.name));
-        let is_plain = !column.id && !is_given && column.references.is_none();
+        let is_plain = !column.id && !is_given && !target.def.is_reference(column);
         let stays_null = column.nullable && (is_minimal || self.is_null_in_index(target.def, column.name));
         is_plain && (column.default.is_some() && !self.is_unique(target.def, column.name) || stays_null)
     }
@@ -282,9 +283,13 @@ impl<'a> RowFactory<'a> {
             values.rotate_left(turn);
             return Ok(values);
         }
-        if let Some(reference) = column.references {
-            let mut found: Vec<Value> =
-                self.targets(def, column, reference.table, target.tenant).into_iter().map(Value::from).collect();
+        if def.is_reference(column) {
+            let mut found: Vec<Value> = Vec::new();
+            for value in self.targets(def, column, target.tenant).into_iter().map(Value::from) {
+                if !found.contains(&value) {
+                    found.push(value);
+                }
+            }
             if column.nullable && !found.contains(&Value::Null) {
                 found.push(Value::Null);
             }
@@ -314,16 +319,15 @@ impl<'a> RowFactory<'a> {
         Ok(first.into_iter().chain(texts.into_iter().map(Value::Text)).chain(last).collect())
     }
 
-    /// Returns the rows that a column can reference, starting with a different row each time.
-    pub(super) fn targets(
-        &self,
-        def: &TableDef,
-        column: &ColumnDef,
-        target: TableName,
-        tenant: usize,
-    ) -> Vec<Option<String>> {
-        let is_of_tenant = |(of, _): &&MadeRow| of.is_none_or(|of| of == tenant);
-        let mut found: Vec<_> = self.rows_of(target).iter().filter(is_of_tenant).map(|(_, id)| id.clone()).collect();
+    /// Returns the values with which a column can reference a row, starting with a different row each time.
+    ///
+    /// The values of the other columns of the same foreign key follow from the attempts: the error names the columns to change.
+    fn targets(&self, def: &TableDef, column: &ColumnDef, tenant: usize) -> Vec<Option<String>> {
+        let place = |reference: &Reference| reference.columns.iter().position(|own| own.name == column.name);
+        let found = def.references().into_iter().find_map(|reference| Some((place(&reference)?, reference.to.table)));
+        let Some((place, target)) = found else { return Vec::new() };
+        let keys = self.keys_of_tenant(target, tenant);
+        let mut found: Vec<_> = keys.map(|key| key.get(place).cloned().flatten()).collect();
         if found.is_empty() {
             // In a table that references itself, the first row references itself if NULL is not allowed.
             return match (column.nullable, target == def.name) {
@@ -343,7 +347,13 @@ impl<'a> RowFactory<'a> {
         found
     }
 
-    /// Returns the tenant and the ID of each row of the fixture in a table.
+    /// Returns the keys of a tenant's rows of the fixture in a table.
+    pub(super) fn keys_of_tenant(&self, table: TableName, tenant: usize) -> impl Iterator<Item = &Vec<Option<String>>> {
+        let rows = self.rows_of(table).iter().filter(move |(of, _)| of.is_none_or(|of| of == tenant));
+        rows.map(|(_, key)| key)
+    }
+
+    /// Returns the tenant and the key of each row of the fixture in a table.
     fn rows_of(&self, table: TableName) -> &[MadeRow] {
         self.made.get(&table).map(Vec::as_slice).unwrap_or_default()
     }
@@ -351,8 +361,8 @@ impl<'a> RowFactory<'a> {
     /// Remembers a row of the fixture, so that other rows can reference it.
     pub(super) fn remember(&mut self, def: &TableDef, row: &Row) {
         let tenant = def.tenant_column().map(|_| self.principals.tenant_of(def, &row.values).unwrap_or(usize::MAX));
-        let id = row_id(def).and_then(|id| row.value(id.name)).map(str::to_owned);
-        self.made.entry(def.name).or_default().push((tenant, id));
+        let key = def.own_key().into_iter().map(|column| row.value(column.name).map(str::to_owned)).collect();
+        self.made.entry(def.name).or_default().push((tenant, key));
     }
 }
 

@@ -119,7 +119,7 @@ warning TM208: drops policy `restore_admin` on `app.drafts`, which controls the 
 warning TM208: drops policy `read_deleted_admin` on `app.drafts`, which controls the rows that roles can read or write.
 warning TM208: drops policy `soft_delete_member` on `app.drafts`, which controls the rows that roles can read or write.
 warning TM208: drops policy `delete_member` on `app.notes`, which controls the rows that roles can read or write.
-warning TM208: changes policy `select_viewer` on `app.drafts`, which controls the rows that roles can read or write.
+warning TM208: changes policy `select_viewer` on `app.drafts`, which no longer hides deleted rows: all roles with SELECT see them again.
 warning TM208: adds policy `delete_member` on `app.drafts`, which controls the rows that roles can read or write.
 warning TM208: changes policy `select_viewer` on `app.marks`, which controls the rows that roles can read or write.
 warning TM208: changes policy `insert_member` on `app.marks`, which controls the rows that roles can read or write.
@@ -216,7 +216,7 @@ DROP POLICY delete_member ON app.notes;
 
 ALTER TABLE app.notes ADD COLUMN deleted_at timestamptz;
 
--- warning TM208: changes policy `select_viewer` on `app.drafts`, which controls the rows that roles can read or write.
+-- warning TM208: changes policy `select_viewer` on `app.drafts`, which no longer hides deleted rows: all roles with SELECT see them again.
 ALTER POLICY select_viewer ON app.drafts
     USING (org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
 -- warning TM208: adds policy `delete_member` on `app.drafts`, which controls the rows that roles can read or write.
@@ -377,7 +377,7 @@ DROP POLICY soft_delete_member ON app.notes;
 ALTER POLICY update_member ON app.notes
     USING (org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
     WITH CHECK (org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
--- warning TM208: changes policy `select_viewer` on `app.notes`, which controls the rows that roles can read or write.
+-- warning TM208: changes policy `select_viewer` on `app.notes`, which no longer hides deleted rows: all roles with SELECT see them again.
 ALTER POLICY select_viewer ON app.notes
     USING (org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
 

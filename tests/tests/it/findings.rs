@@ -15,12 +15,13 @@ use tenant_runtime::{
 
 use super::{
     finding_cases::{Case, function_cases, recursion_cases, sql_cases, system_access_cases},
-    finding_cases_soft_delete::soft_delete_cases,
+    key_finding_cases::key_cases,
     sample_declarations::{
         AUTHOR, ID, MEMBERS, NAME, ORG, ORG_IN_KEY, ROLE, ROLES_WITH_OWN, ROLES_WITH_SERVICE, SHIPPED, TITLE, USER,
         column, invitation_columns, invitations, leak, members, of, organizations, projects, refers, remarks, tasks,
         users, with_select_condition,
     },
+    soft_delete_finding_cases::soft_delete_cases,
 };
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/findings.txt");
@@ -30,8 +31,9 @@ const UNKNOWN_IN_UNIQUE: IndexDef<'_> =
 
 /// All cases.
 fn cases() -> Vec<Case> {
-    let cases = [plain_cases(), row_cases(), member_cases(), condition_cases(), soft_delete_cases()].into_iter();
-    cases.chain([sql_cases(), function_cases(), recursion_cases(), system_access_cases()]).flatten().collect()
+    let cases = [plain_cases(), row_cases(), member_cases(), condition_cases(), key_cases(), sql_cases()].into_iter();
+    let others = [function_cases(), recursion_cases(), system_access_cases(), soft_delete_cases()];
+    cases.chain(others).flatten().collect()
 }
 
 fn plain_cases() -> Vec<Case> {
@@ -77,7 +79,6 @@ fn plain_cases() -> Vec<Case> {
         ),
         ("missing tenant column", vec![TableDef { columns: &[ID, NAME], ..projects() }]),
         ("no primary key", vec![TableDef { columns: &[ORG, NAME], ..projects() }]),
-        ("two primary key columns", vec![tasks([ColumnDef { id: true, ..TITLE }])]),
         (
             "nullable primary key",
             vec![TableDef { columns: leak(vec![ColumnDef { nullable: true, ..ID }, ORG, NAME]), ..projects() }],

@@ -52,6 +52,7 @@ cases! {
     computed_columns: Language Book Purchase Loan Change;
     soft_delete: Page Section Picture Comment Change;
     signed_context: Shop Person Employment Offer Change Item Label Supplier;
+    composite_keys: Company Region Campaign Ad Click Note Label CampaignLabel AdLabel Change;
 }
 
 pub(super) fn models(tables: &[&'static TableDef]) -> Models {

@@ -109,6 +109,9 @@ cases! {
     generated_from_filled: Note => Note;
     collations: Note => Note;
     foreign_key_properties: Topic Post Visit => Topic Post Visit;
+    composite_key_columns: Ad Note Visit => Ad Note Visit;
+    composite_references: Ad Note Click => Ad Note Click;
+    referenced_keys: Ad Site Click => Ad Site Click;
 }
 
 impl Case {

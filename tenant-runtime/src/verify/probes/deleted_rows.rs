@@ -44,14 +44,18 @@ impl Runner<'_> {
                 format!("{show}UPDATE {table} SET {name} = {value} WHERE {is_row} RETURNING {key}")
             };
             let about = (def.name, Command::Update);
-            let now = Some(NOW.to_owned());
-            let other = Some(OTHER_TIME.to_owned());
+            let now = || Some(NOW.to_owned());
+            let other = || Some(OTHER_TIME.to_owned());
             let (at_now, at_other) = ("transaction_timestamp()", format!("'{OTHER_TIME}'"));
             let updates = [
-                ("deletion", update("", at_now), hiding.update(def, &[row], column, Some(&now))),
-                ("deletion at another time", update("", &at_other), hiding.update(def, &[row], column, Some(&other))),
-                ("deletion again", update(&shown, at_now), showing.update(def, &[row], column, Some(&now))),
-                ("restoration", update(&shown, "NULL"), showing.update(def, &[row], column, Some(&None))),
+                ("deletion", update("", at_now), hiding.update(def, &[row], &[column], Some(&[now()]))),
+                (
+                    "deletion at another time",
+                    update("", &at_other),
+                    hiding.update(def, &[row], &[column], Some(&[other()])),
+                ),
+                ("deletion again", update(&shown, at_now), showing.update(def, &[row], &[column], Some(&[now()]))),
+                ("restoration", update(&shown, "NULL"), showing.update(def, &[row], &[column], Some(&[None]))),
             ];
             for (technique, statement, expected) in updates {
                 probes.push(Probe::new(technique, about, principal, statement, expected));

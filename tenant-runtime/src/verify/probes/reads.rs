@@ -8,7 +8,6 @@ use crate::{
     },
     verify::{
         VerifyError,
-        fixture::row_id,
         oracle::Context,
         outcome::{Expected, Outcome},
         principals::Principal,
@@ -125,25 +124,25 @@ impl Runner<'_> {
             _ => Expected::Is(Outcome::Refused),
         };
         probes.push(Probe::new("row_security = off", about, principal, statement, refused));
-        for column in def.columns {
-            let Some(target) = column.references.and_then(|to| self.fixture.table(to.table)) else { continue };
-            let Some(id) = row_id(target) else { continue };
-            let tenants = match (def.tenant_column(), target.tenant_column()) {
-                (Some(ours), Some(theirs)) if ours != column.name => {
-                    format!(" AND a.{} = b.{}", quoted(ours), quoted(theirs))
-                }
-                _ => String::new(),
-            };
+        for reference in def.references() {
+            let Some(target) = self.fixture.table(reference.to.table) else { continue };
+            let same = |ours: &str, theirs: &str| format!("a.{} = b.{}", quoted(ours), quoted(theirs));
+            let pairs = reference.columns.iter().zip(target.own_key());
+            let mut on: Vec<_> = pairs.map(|(column, key)| same(column.name, key.name)).collect();
+            if let (Some(ours), Some(theirs)) = (def.tenant_column(), target.tenant_column())
+                && reference.columns.iter().all(|column| column.name != ours)
+            {
+                on.push(same(ours, theirs));
+            }
             let rows = self.fixture.rows_of(def.name).map(|row| format!("({})", row_data::is_row_of(def, row, "a.")));
             let statement = format!(
-                "SELECT {} FROM {table} AS a JOIN {} AS b ON a.{} = b.{}{tenants} WHERE {}",
+                "SELECT {} FROM {table} AS a JOIN {} AS b ON {} WHERE {}",
                 Self::key(def, "a."),
                 row_data::name(target.name),
-                quoted(column.name),
-                quoted(id.name),
+                on.join(" AND "),
                 rows.collect::<Vec<_>>().join(" OR ")
             );
-            let expected = self.oracle(context).join(def, column, target);
+            let expected = self.oracle(context).join(def, &reference, target);
             probes.push(Probe::new("join", about, principal, statement, expected));
         }
     }

@@ -7,6 +7,7 @@ use crate::{
     ident::{Ident, literal, quoted},
     model::{
         def::{ColumnDef, TableDef, TableName},
+        def_access::Reference,
         schema::{Command, Index},
     },
     verify::{
@@ -31,7 +32,7 @@ impl Runner<'_> {
     ) -> Option<Probe<'p>> {
         let column = self.updated_column(context, def)?;
         let rows: Vec<&Row> = self.fixture.rows_of(def.name).collect();
-        let expected = self.oracle(context).update(def, &rows, column, None);
+        let expected = self.oracle(context).update(def, &rows, &[column], None);
         let (name, key) = (quoted(column.name), Self::key(def, ""));
         let statement = format!(
             "UPDATE {} SET {name} = {name} WHERE {} RETURNING {key}",
@@ -132,40 +133,35 @@ impl Runner<'_> {
         let templates = self.templates.get(&def.name).cloned().unwrap_or_default();
         let is_own = |row: &Row| user.is_none() || def.owner.is_none_or(|owner| row.values.get(owner) == Some(&user));
         let template = templates.iter().find(|(tenant, row)| *tenant == own && is_own(row)).map(|(_, row)| row);
-        for column in def.columns {
-            let target = column.references.and_then(|to| self.fixture.table(to.table));
-            let Some(target) = target.filter(|_| !def.is_tenant_column(column)) else { continue };
-            let Some(id) = row_id(target) else { continue };
-            let foreign_rows =
-                self.fixture.rows_of(target.name).filter(|row| self.tenant_of(target, row) == Some(1 - own));
-            let known: BTreeSet<_> = self
-                .fixture
-                .rows_of(target.name)
-                .filter(|row| self.tenant_of(target, row) == Some(own))
-                .filter_map(|row| row.value(id.name))
-                .collect();
-            // A row of both tenants, such as the user who is a member of both, is not a foreign row.
-            let foreign_key = foreign_rows.filter_map(|row| row.value(id.name)).find(|key| !known.contains(key));
-            let Some(foreign_key) = foreign_key.map(str::to_owned) else { continue };
-            if def.owner != Some(column.name)
-                && let Some(mut row) =
-                    template.map(|row| self.row_factory.with_value_in(&self.fixture, def, row, column.name))
+        for Reference { columns, to } in def.references() {
+            let target = self.fixture.table(to.table);
+            let Some(target) = target.filter(|_| !columns.iter().any(|column| def.is_tenant_column(column))) else {
+                continue;
+            };
+            let Some(foreign_key) = self.key_of_tenant(target, 1 - own) else { continue };
+            if !columns.iter().any(|column| def.owner == Some(column.name))
+                && let Some(mut row) = template.cloned()
             {
-                row.values.insert(column.name, Some(foreign_key.clone()));
+                for (column, value) in columns.iter().zip(&foreign_key) {
+                    row = self.row_factory.with_value_in(&self.fixture, def, &row, column.name);
+                    row.values.insert(column.name, Some(value.clone()));
+                }
                 self.insert_row(principal, context, def, &row, "reference to a row of the other tenant", probes);
             }
             let mut rows: Vec<&Row> =
                 self.fixture.rows_of(def.name).filter(|row| self.tenant_of(def, row) == Some(own)).collect();
             // The value of another column can exclude this reference.
-            rows.sort_by_key(|row| row.value(column.name).is_none());
+            rows.sort_by_key(|row| columns.iter().any(|column| row.value(column.name).is_none()));
             rows.truncate(1);
             let Some(ours) = rows.first().map(|row| row_data::is_row(def, row)) else { continue };
-            let expected = self.oracle(context).update(def, &rows, column, Some(&Some(foreign_key.clone())));
+            let values: Vec<_> = foreign_key.iter().cloned().map(Some).collect();
+            let expected = self.oracle(context).update(def, &rows, &columns, Some(&values));
+            let set = columns.iter().zip(&foreign_key);
+            let set = set.map(|(column, value)| format!("{} = {}", quoted(column.name), literal(value)));
             let statement = format!(
-                "UPDATE {} SET {} = {} WHERE {ours} RETURNING {}",
+                "UPDATE {} SET {} WHERE {ours} RETURNING {}",
                 row_data::name(def.name),
-                quoted(column.name),
-                literal(&foreign_key),
+                set.collect::<Vec<_>>().join(", "),
                 Self::key(def, "")
             );
             let technique = "UPDATE of a reference to a row of the other tenant";
@@ -178,6 +174,21 @@ impl Runner<'_> {
             }
             self.same_values(principal, context, def, row, 1 - own, probes);
         }
+    }
+
+    /// Returns the key of a row of a tenant that is not also the key of a row of the other tenant, such as the user who is a member
+    /// of both.
+    fn key_of_tenant(&self, def: &'static TableDef, tenant: usize) -> Option<Vec<String>> {
+        let key = |row: &Row| {
+            let values = def.own_key().into_iter().map(|column| row.value(column.name).map(str::to_owned));
+            values.collect::<Option<Vec<_>>>()
+        };
+        let keys_of = |tenant| {
+            let rows = self.fixture.rows_of(def.name).filter(move |row| self.tenant_of(def, row) == Some(tenant));
+            rows.filter_map(key)
+        };
+        let others: BTreeSet<_> = keys_of(1 - tenant).collect();
+        keys_of(tenant).find(|key| !others.contains(key))
     }
 
     /// Inserts a row with the same unique values as a row of the other tenant: a conflict would reveal that row.
@@ -205,7 +216,7 @@ impl Runner<'_> {
             // References and the tenant column are rejected for other reasons.
             let is_plain = |name: &str| {
                 let column = def.columns.iter().find(|column| column.name == name && name != tenant);
-                column.is_some_and(|column| column.references.is_none() && !column.id && !column.is_computed())
+                column.is_some_and(|column| !def.is_reference(column) && !column.id && !column.is_computed())
             };
             let plain: Vec<_> = key.iter().map(Ident::as_str).filter(|name| is_plain(name)).collect();
             let mut row = template.clone();
@@ -358,7 +369,7 @@ fn inserted_columns(def: &'static TableDef, row: &Row) -> Vec<&'static ColumnDef
         from_context
             || !is_made
                 && !column.is_computed()
-                && (column.references.is_some()
+                && (def.is_reference(column)
                     || !column.nullable && column.default.is_none()
                     || row.listed.contains(column.name))
     };

@@ -13,6 +13,7 @@ use tenant_runtime::{
 };
 use tenant_tests::{TempDir, app_options, connect, dedicated_server, run};
 
+mod ads;
 mod scheduling;
 mod webhooks;
 
