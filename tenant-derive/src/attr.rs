@@ -191,6 +191,7 @@ pub(crate) struct FieldAttrs {
     pub(crate) default: Option<LitStr>,
     pub(crate) generated: Option<LitStr>,
     pub(crate) updated_at: Option<Ident>,
+    pub(crate) counter: Option<Ident>,
     pub(crate) soft_delete: Option<Ident>,
     pub(crate) references: Option<Path>,
     pub(crate) on_delete: Option<(Ident, Variant)>,
@@ -211,15 +212,16 @@ pub(crate) struct FieldAttrs {
 }
 
 impl FieldAttrs {
-    /// Returns the key with which the database sets the value, which the app cannot set.
-    pub(crate) fn computed(&self) -> Option<&Ident> {
-        self.keys.iter().find(|key| is_computed(key))
+    /// Returns the keys with which the database sets the value, which the app cannot set.
+    pub(crate) fn all_computed(&self) -> impl Iterator<Item = &Ident> {
+        let computed = ["updated_at", "generated", "counter", "soft_delete"];
+        self.keys.iter().filter(move |key| computed.iter().any(|computed| *key == computed))
     }
-}
 
-/// Returns whether a key says that the database sets the value of a field.
-pub(crate) fn is_computed(key: &Ident) -> bool {
-    ["updated_at", "generated", "soft_delete"].iter().any(|name| key == name)
+    /// Returns the first of these keys.
+    pub(crate) fn computed(&self) -> Option<&Ident> {
+        self.all_computed().next()
+    }
 }
 
 /// Returns whether the role of a column is `none`, which denies the command to every role.

@@ -10,7 +10,7 @@ use syn::LitStr;
 use crate::{
     access,
     ast::{Field, Table, ValueSource},
-    computed, constants,
+    computed, constants, counter,
     diag::Diag,
     foreign_key_checks::{self, MAX_KEYS},
     index_checks, name, soft_delete, system_and_log,
@@ -25,6 +25,7 @@ pub(crate) fn check(diag: &Diag, table: &Table<'_>) {
         skip(diag, field);
         app_assigned(diag, field);
         computed::check(diag, table, field);
+        counter::check(diag, table, field);
         reference(diag, field);
         texts(diag, field);
         serial(diag, field);

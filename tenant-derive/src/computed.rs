@@ -1,10 +1,9 @@
-//! Rules for columns that the database sets (`generated`, `updated_at`, `soft_delete`), and for collations.
+//! Rules for columns that the database sets (`generated`, `updated_at`, `counter`, `soft_delete`), and for collations.
 
 use syn::{GenericArgument, PathArguments, Type};
 
 use crate::{
     ast::{Field, Table, ValueSource},
-    attr::is_computed,
     diag::Diag,
     name,
 };
@@ -40,7 +39,7 @@ pub(crate) fn check(diag: &Diag, table: &Table<'_>, field: &Field<'_>) {
 fn value(diag: &Diag, table: &Table<'_>, field: &Field<'_>) {
     let attrs = &field.attrs;
     let Some(key) = attrs.computed() else { return };
-    for second in attrs.keys.iter().filter(|key| is_computed(key)).skip(1).filter(|second| *second != key) {
+    for second in attrs.all_computed().skip(1).filter(|second| *second != key) {
         diag.error(
             second,
             format_args!("`{second}` cannot be combined with `{key}`"),
@@ -124,7 +123,7 @@ fn collation(diag: &Diag, table: &Table<'_>, field: &Field<'_>) {
 }
 
 /// Returns whether a type is written as an `Option`.
-fn is_option(ty: &Type) -> bool {
+pub(crate) fn is_option(ty: &Type) -> bool {
     let Type::Path(path) = ty else { return false };
     path.path.segments.last().is_some_and(|last| {
         let has_type = matches!(&last.arguments, PathArguments::AngleBracketed(list)

@@ -90,10 +90,12 @@ fn access(field: &Field<'_>, index: usize) -> TokenStream {
     }
 }
 
-/// Returns the unique keys of a table with INSERT and UPDATE: its unique columns and its app-assigned primary key.
+/// Returns the unique keys of a table with INSERT and UPDATE: its unique columns and its app-assigned primary key. None if the
+/// table has a counter: an upsert that finds a row has already used a number, which no row would have.
 fn keys(table: &Table<'_>) -> BTreeMap<Ident, Vec<String>> {
     let mut keys = BTreeMap::new();
-    if table.insert_kind() != Some(InsertKind::Insert) || !table.is_changed() {
+    let has_counter = table.columns().any(|field| field.attrs.counter.is_some());
+    if table.insert_kind() != Some(InsertKind::Insert) || !table.is_changed() || has_counter {
         return keys;
     }
     // An upsert finds the row by the tenant column and the given values of these columns, so no key contains a column that the

@@ -316,6 +316,9 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
             set.push(quote!(#key = true));
         }
     }
+    if attrs.counter.is_some() {
+        set.push(quote_spanned!(ty.span()=> counter = __rt::counter::<#ty>()));
+    }
     for (key, role) in [("select", &attrs.select), ("insert", &attrs.insert), ("update", &attrs.update)] {
         if role.as_ref().is_some_and(is_no_role) {
             let key = format_ident!("{key}");

@@ -326,6 +326,12 @@ pub(crate) const FIELD: &[Key<FieldAttrs>] = &[
         "The database sets the field to the time of the transaction on INSERT and on every UPDATE. The field is in neither `New…` nor `…Changes`."
     ),
     key!(
+        "counter",
+        "counter",
+        counter: Item::flag,
+        "The database numbers the rows of each tenant on INSERT: 1, 2, 3 and so on, without gaps. Requires an `i32` or `i64`. The field is in neither `New…` nor `…Changes`, and the table has no upserts."
+    ),
+    key!(
         "backfill",
         "backfill = \"lower(name)\"",
         backfill: Item::text,

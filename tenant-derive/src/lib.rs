@@ -17,6 +17,7 @@ mod attr;
 mod check;
 mod computed;
 mod constants;
+mod counter;
 mod declare;
 mod diag;
 mod enums;

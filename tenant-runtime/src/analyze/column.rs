@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlparser::ast::Expr;
 
 use super::{
-    Known, collation, computed_column, expression_columns, extensions,
+    Known, collation, computed_column, counter, expression_columns, extensions,
     finding::{Findings, field_place, place},
     id_columns, ident, is_tenants_table, list,
     sql_expr::{self, Parsed},
@@ -57,6 +57,7 @@ pub(super) fn columns(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings
                 ty => Expression::trusted(ty.name_in(def.tenancy.schema)),
             };
             let default = match column.is_computed() {
+                true if column.counter => Some(counter::value(def, column, &place, findings)),
                 true => computed_column::value(def, column, &place, findings),
                 false => default(def, column, tenancy, &place, findings),
             };

@@ -25,7 +25,8 @@ use crate::{
 
 /// Returns the value of a column that the database sets; `None` if the declaration is invalid.
 pub(super) fn value(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut Findings) -> Option<ColumnDefault> {
-    check_sources(def, column, place, findings);
+    let attribute = if column.generated.is_some() { "generated" } else { "updated_at" };
+    check_sources(def, column, attribute, place, findings);
     if let Some(text) = column.generated {
         return generated(def, column, text, place, findings).map(ColumnDefault::Generated);
     }
@@ -47,16 +48,18 @@ pub(super) fn value(def: &TableDef, column: &ColumnDef, place: &str, findings: &
     Some(ColumnDefault::Expression(Expression::trusted(now)))
 }
 
-/// Reports a column that has another source for its value as well.
-fn check_sources(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut Findings) {
-    let attribute = if column.generated.is_some() { "generated" } else { "updated_at" };
+/// Reports a column that has another source for its value than that attribute as well.
+pub(super) fn check_sources(def: &TableDef, column: &ColumnDef, attribute: &str, place: &str, findings: &mut Findings) {
+    let is_computed_twice = [column.generated.is_some(), column.updated_at, column.counter];
+    let is_computed_twice = is_computed_twice.into_iter().filter(|is_set| *is_set).count() > 1;
     let is_written = def.is_fixed(column)
         || column.app_assigned
         || def.is_reference(column)
         || column.default.is_some()
         || column.insert.is_some()
         || column.update.is_some()
-        || column.generated.is_some() && (column.updated_at || column.backfill.is_some());
+        || column.backfill.is_some() && (column.generated.is_some() || column.counter)
+        || is_computed_twice;
     if is_written || names_column(def, column) {
         findings.error(
             place,

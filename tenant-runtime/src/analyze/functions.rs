@@ -1,4 +1,4 @@
-//! The functions of a schema: for the membership table, the change log, times of updates and cross-tenant jobs.
+//! The functions of a schema: for the membership table, the change log, times of updates, counters and cross-tenant jobs.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::{
     Known,
     auth_functions::{FunctionTemplates, Roles},
     change_log::ChangeLog,
-    computed_column, cross_tenant,
+    computed_column, counter, counter_functions, cross_tenant,
     finding::{Findings, place},
     membership::Membership,
     signed_context,
@@ -30,7 +30,9 @@ pub(super) fn functions(
     let mut functions = BTreeMap::new();
     let has_system = known.by_qualified_name.values().any(|def| !def.system.is_empty());
     let is_touched = known.by_qualified_name.values().any(|def| def.columns.iter().any(|column| column.updated_at));
-    let has_functions = has_system || is_touched || membership.is_some() || log.is_some() || tenancy.def.signed_context;
+    let is_numbered = known.by_qualified_name.values().any(|def| counter::has_counter(def));
+    let is_used_by_tables = is_touched || is_numbered || log.is_some();
+    let has_functions = has_system || is_used_by_tables || membership.is_some() || tenancy.def.signed_context;
     let Some(owner) = tenancy.owner().cloned().filter(|_| has_functions) else { return functions };
     let (no_tenant, lowest, system) = (tenancy.no_tenant.clone(), tenancy.lowest(), tenancy.system.clone());
     let roles = Roles { owner: &owner, no_tenant: &no_tenant, lowest, system: has_system.then_some(&system) };
@@ -41,6 +43,7 @@ pub(super) fn functions(
     }
     functions.extend(log.map(|log| log.function(tenancy, &roles)));
     functions.extend(computed_column::functions(known, tenancy, &owner));
+    counter_functions::add(&mut functions, tables, known, membership, tenancy, &owner, findings);
     if has_system {
         tenancy.add_system();
         let (name, log) = cross_tenant::access_log(tenancy);

@@ -8,6 +8,8 @@ mod check_constraints;
 mod collation;
 mod column;
 mod computed_column;
+mod counter;
+mod counter_functions;
 mod cross_tenant;
 mod deletion_time;
 mod enums;
@@ -279,7 +281,8 @@ fn table(
     let foreign_keys = reference::foreign_keys(def, tenant, known, tenancy, findings);
     let rows = predicates::rows(def, tenant, known, membership, tenancy, findings);
     let access = policies::access(def, &rows, membership, log, tenancy, findings);
-    let index::Indexes { uniques, indexes } = index::indexes(def, tenant, findings);
+    let index::Indexes { mut uniques, indexes } = index::indexes(def, tenant, findings);
+    counter::add_uniques(def, tenant, &mut uniques);
     let own = membership.filter(|membership| membership.is_table(def));
     let log = log.filter(|_| def.track_changes);
     Some(Table {
@@ -303,6 +306,7 @@ fn table(
             .into_iter()
             .chain(log.and_then(|log| log.trigger(def, name, &rows, tenancy, findings)))
             .chain(computed_column::triggers(def, tenancy))
+            .chain(counter_functions::triggers(def, tenancy))
             .collect(),
         partitions: key::partitions(def, tenant, findings),
     })

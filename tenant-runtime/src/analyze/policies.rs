@@ -5,19 +5,20 @@ use std::collections::BTreeSet;
 use super::{
     change_log::ChangeLog,
     cross_tenant,
+    exceptions::with_exceptions,
     finding::{Findings, field_place, place},
     grants::grants,
     id_columns, list,
     membership::Membership,
     predicates::RowPredicates,
-    soft_delete,
+    signed_conditions, soft_delete,
     tenancy::Tenancy,
 };
 use crate::{
     ident::Ident,
     model::{
         def::{NO_ROLE, ScopeDef, TableDef},
-        schema::{Command, Condition, Grant, Policy, PolicyKind},
+        schema::{Command, Condition, ConditionKind, Expression, Grant, Policy, PolicyKind},
     },
 };
 
@@ -92,6 +93,28 @@ fn tenant_isolation(rows: &RowPredicates) -> Option<Policy> {
     };
     let comment = format!("Limits every role to rows of the current tenant, whatever other policies allow.{except}");
     Some(restrictive(PolicyKind::TenantIsolation, comment, condition))
+}
+
+/// Returns the restrictive policy of a table that only functions use.
+pub(super) fn isolation_except_function_owner(
+    tenant: &Ident,
+    membership: Option<&Membership>,
+    tenancy: &Tenancy,
+) -> Policy {
+    let condition = match membership {
+        Some(membership) => membership.condition(tenant, tenancy),
+        None => {
+            let sql = signed_conditions::is_of_tenant(tenant, false, tenancy);
+            Condition::new(ConditionKind::Tenant, sql)
+        }
+    };
+    let condition = with_exceptions(condition, &[(&tenancy.function_owner, Expression::trusted("true"))]);
+    let comment = format!(
+        "Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: {}, whose functions check the \
+         caller.",
+        tenancy.function_owner
+    );
+    restrictive(PolicyKind::TenantIsolation, comment, &condition)
 }
 
 fn signed_context(rows: &RowPredicates) -> Option<Policy> {

@@ -281,6 +281,7 @@ impl Facts<'_> {
             let (events, at_commit, arguments) = match &trigger.kind {
                 TriggerKind::AtCommit => (ROW + DELETE_OR_UPDATE, true, &[][..]),
                 TriggerKind::BeforeUpdate => (ROW + BEFORE + UPDATE, false, &[][..]),
+                TriggerKind::BeforeInsert => (ROW + BEFORE + INSERT, false, &[][..]),
                 TriggerKind::EachChange { arguments } => (ROW + INSERT + DELETE_OR_UPDATE, false, arguments.as_slice()),
             };
             let properties = json!({

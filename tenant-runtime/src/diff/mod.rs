@@ -1,5 +1,6 @@
 //! The diff between two schemas: a list of changes, each with the object before and after.
 
+mod counters;
 mod flatten;
 mod object;
 mod object_text;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Change, SchemaObject,
+    Change, SchemaObject, counters,
     permutation::{Ordered, in_order, resolve},
 };
 use crate::{
@@ -62,7 +62,8 @@ pub(super) fn rename(before: &Schema, after: &Schema) -> Renamed {
 impl Renamed {
     fn rename_tables(&mut self, before: &Schema, after: &Schema) {
         let taken: BTreeSet<_> = before.tables.keys().cloned().collect();
-        let resolved = resolve(&taken, &after.renames.tables, &before.renames.tables);
+        let mut resolved = resolve(&taken, &after.renames.tables, &before.renames.tables);
+        resolved.moves.extend(counters::moves(before, after, &resolved.moves));
         let conflicts = resolved.conflicts.iter();
         let text = |name: &QualifiedName| format!("table `{name}`");
         self.conflicts.extend(conflicts.map(|(a, b, from)| (text(a), text(b), from.to_string())));
@@ -95,6 +96,7 @@ impl Renamed {
         self.steps.push(Change::Rename { before: item(from), after: item(to) });
         self.schema.tables.insert(to.clone(), table);
         self.change_keys(from, |key| key.target = to.clone());
+        counters::rename(&mut self.schema, from, to);
         let renames = &mut self.schema.renames;
         rekey(&mut renames.columns, from, to);
         rekey(&mut renames.labels, from, to);

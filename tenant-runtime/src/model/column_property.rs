@@ -3,7 +3,7 @@
 //! A new column attribute becomes a field of [`Column`] and a variant here; the compiler then reports every place that
 //! must handle it.
 
-use super::schema::{Column, ColumnDefault, Expression};
+use super::schema::{Column, ColumnDefault, Expression, QualifiedName};
 use crate::ident::Ident;
 
 /// A property of a column that can change while the column keeps its name.
@@ -13,7 +13,7 @@ pub enum ColumnProperty {
     Type,
     /// Whether PostgreSQL collects no planner statistics of the values.
     Sensitive,
-    /// The default expression, `GENERATED ALWAYS AS IDENTITY`, or the expression of a generated column.
+    /// The default expression, `GENERATED ALWAYS AS IDENTITY`, the expression of a generated column, or the table of a counter.
     Default,
     /// The comment.
     Comment,
@@ -73,6 +73,12 @@ impl ColumnProperty {
             Self::Default if before.generated().is_some() || after.generated().is_some() => {
                 format!("value from {} to {}", value(before), value(after))
             }
+            Self::Default if before.counter().is_some() && after.default.is_none() => {
+                "no longer number the rows of each tenant".to_owned()
+            }
+            Self::Default if before.default.is_none() && after.counter().is_some() => {
+                "number the rows of each tenant".to_owned()
+            }
             Self::Default => format!("default from {} to {}", default(before), default(after)),
             Self::Comment => "comment".to_owned(),
             Self::Nullable if after.nullable => "drop NOT NULL".to_owned(),
@@ -85,6 +91,7 @@ fn default(column: &Column) -> String {
     match &column.default {
         None => "none".to_owned(),
         Some(ColumnDefault::Identity) => "identity".to_owned(),
+        Some(ColumnDefault::Counter(_)) => "the next number of the tenant".to_owned(),
         Some(ColumnDefault::Expression(text) | ColumnDefault::Generated(text)) => format!("`{text}`"),
     }
 }
@@ -94,7 +101,7 @@ fn value(column: &Column) -> String {
     match &column.default {
         Some(ColumnDefault::Generated(text)) => format!("generated as `{text}`"),
         None => "not generated".to_owned(),
-        Some(ColumnDefault::Identity | ColumnDefault::Expression(_)) => {
+        Some(ColumnDefault::Identity | ColumnDefault::Expression(_) | ColumnDefault::Counter(_)) => {
             format!("not generated with the default {}", default(column))
         }
     }
@@ -118,6 +125,14 @@ impl Column {
     pub(crate) fn generated(&self) -> Option<&Expression> {
         match &self.default {
             Some(ColumnDefault::Generated(expression)) => Some(expression),
+            _ => None,
+        }
+    }
+
+    /// Returns the table with the last number of each tenant, if the column numbers the rows of each tenant.
+    pub(crate) fn counter(&self) -> Option<&QualifiedName> {
+        match &self.default {
+            Some(ColumnDefault::Counter(table)) => Some(table),
             _ => None,
         }
     }

@@ -126,8 +126,8 @@ impl ColumnDef {
         self.nullable || self.default.is_some() || self.is_computed()
     }
 
-    /// Returns whether the database sets the value on INSERT and on UPDATE, so that no statement can set it.
+    /// Returns whether the database sets the value of every row, so that no statement can set it.
     pub(crate) fn is_computed(&self) -> bool {
-        self.generated.is_some() || self.updated_at
+        self.generated.is_some() || self.updated_at || self.counter
     }
 }

@@ -34,6 +34,8 @@ pub struct ColumnDef {
     pub generated: Option<&'static str>,
     /// Whether the database sets the time of the transaction on INSERT and on UPDATE.
     pub updated_at: bool,
+    /// Whether the database numbers the rows of each tenant on INSERT.
+    pub counter: bool,
     /// The foreign key.
     pub references: Option<ReferenceDef>,
     /// The rows among which the value is unique, if it is.
@@ -73,6 +75,7 @@ impl ColumnDef {
             default: None,
             generated: None,
             updated_at: false,
+            counter: false,
             references: None,
             unique: None,
             collation: None,

@@ -48,6 +48,14 @@ pub const REMOVE_MEMBER: &str = "remove_member";
 pub const TOUCH: &str = "touch";
 /// The same for a column without a time zone, in UTC. No name with one of the two begins with the other.
 pub const UTC_TOUCH: &str = "utc_touch";
+/// Last part of the name of a table with the last number of each tenant: `invoices_number_counter`.
+pub const COUNTER: &str = "counter";
+/// Columns of a [`COUNTER`] table: the tenant, and the last number that a row of the tenant got.
+pub const COUNTER_TENANT: &str = "tenant_id";
+/// See [`COUNTER_TENANT`].
+pub const COUNTER_LAST: &str = "last";
+/// First part of the name of a trigger that numbers rows, and of its function: `next_number`, `next_invoices_number`.
+pub const NEXT: &str = "next";
 /// Function that adds a user.
 pub const SIGN_UP: &str = "sign_up";
 

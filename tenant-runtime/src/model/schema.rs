@@ -262,6 +262,8 @@ pub enum TriggerKind {
     AtCommit,
     /// Before each update of a row: the function sets columns of the new row.
     BeforeUpdate,
+    /// Before each row is inserted: the function sets columns of the new row.
+    BeforeInsert,
     /// After each inserted, updated or deleted row.
     EachChange {
         /// The arguments of the function.
@@ -335,6 +337,8 @@ pub enum ColumnDefault {
     Expression(Expression),
     /// `GENERATED ALWAYS AS (…) STORED`: the expression on the other columns of the row from which the value is computed.
     Generated(Expression),
+    /// The next number of the row's tenant, which a trigger takes from this table.
+    Counter(QualifiedName),
 }
 
 /// The columns of a key, with its name.

@@ -1,6 +1,8 @@
 //! The plan: the changes as steps, in an order in which they can run, each with its reverse and its risk.
 
 mod change_index;
+mod constraint_renames;
+mod counters;
 mod data_loss;
 mod dependents;
 mod describe;
@@ -57,6 +59,9 @@ pub struct Plan {
     pub(crate) membership: Option<MembershipColumns>,
     /// The tenant columns whose values the parents of the rows determine, before or after the plan. Dropping one loses no data.
     from_parents: BTreeSet<(QualifiedName, Ident)>,
+    /// The tables with the last numbers of counters, before or after the plan. They are dropped and renamed with the columns that
+    /// they count.
+    last_numbers: BTreeSet<QualifiedName>,
     pub(crate) steps: Vec<Step>,
     index: ChangeIndex,
 }
@@ -172,6 +177,14 @@ pub enum Action {
         /// Whether the table has triggers, which must not run for this step.
         has_triggers: bool,
     },
+    /// Starts or ends numbering the rows of each tenant.
+    Count {
+        /// What is numbered.
+        counter: Counter,
+        /// Whether this step numbers the rows that have no number, and stores the last numbers; otherwise the step that undoes this
+        /// step does.
+        now: bool,
+    },
     /// Allows NULL again in a column that [`Backfill`](Self::Backfill) has filled.
     Unfill {
         /// The table.
@@ -185,6 +198,25 @@ pub enum Action {
         /// Whether a foreign key of the column is checked at the end of the transaction.
         is_deferred: bool,
     },
+}
+
+/// A column that numbers the rows of each tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counter {
+    /// The table.
+    pub table: QualifiedName,
+    /// The column.
+    pub column: Ident,
+    /// The tenant column.
+    pub tenant: Ident,
+    /// The columns of the primary key, which is the order of the rows that have no number.
+    pub key: Vec<Ident>,
+    /// The table with the last number of each tenant.
+    pub last_numbers: QualifiedName,
+    /// Whether the column allows NULL until the rows are numbered.
+    pub nullable: bool,
+    /// Whether the table has triggers, which must not run for this step.
+    pub has_triggers: bool,
 }
 
 /// The values that fill a column in existing rows.
@@ -222,6 +254,7 @@ impl Action {
             Self::Unfill { table, column, with, has_triggers, is_deferred } => {
                 Self::Backfill { table, column, with, has_triggers, is_deferred }
             }
+            Self::Count { counter, now } => Self::Count { counter, now: !now },
             Self::Relabel { table, column, array, labels, undo, has_triggers } => {
                 Self::Relabel { table, column, array, labels: undo, undo: labels, has_triggers }
             }
@@ -253,6 +286,7 @@ impl Action {
         match self {
             Self::Open { name, .. } | Self::Close { name, .. } => Some(name),
             Self::Backfill { table, .. } | Self::Unfill { table, .. } | Self::Relabel { table, .. } => Some(table),
+            Self::Count { counter, .. } => Some(&counter.table),
             other => other.item().and_then(SchemaObject::table),
         }
     }
@@ -380,6 +414,8 @@ pub fn plan(before: &Schema, after: &Schema, hints: &MigrationHints) -> Result<P
     let enums = enums::names(before, after);
     let (product, is_first) = (after.product.clone(), *before == Schema::default());
     let index = ChangeIndex::of(&changes, &displaced, &steps);
+    let schemas = [before, &renamed, after];
+    let last_numbers = schemas.into_iter().flat_map(counters::last_numbers).cloned().collect();
     let tables = renamed.tables.iter().chain(&after.tables);
     let tenants = tables.filter_map(|(name, table)| Some((name.clone(), table.parent_key()?.columns.first()?.clone())));
     let from_parents = tenants.collect();
@@ -394,6 +430,7 @@ pub fn plan(before: &Schema, after: &Schema, hints: &MigrationHints) -> Result<P
         displaced,
         membership,
         from_parents,
+        last_numbers,
         steps,
         index,
     })

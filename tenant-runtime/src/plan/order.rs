@@ -40,6 +40,7 @@ pub(super) enum Phase {
     MakeGenerated,
     Relabel,
     FillTenants,
+    StartCounters,
     MakeKeys,
     MakeForeignKeys,
     CheckRows,
@@ -91,6 +92,9 @@ pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
         // The policies that compare the tenant column come later in the same file.
         Action::Backfill { with: Fill::TenantOfParent(_), .. } => Phase::FillTenants,
         Action::Unfill { with: Fill::TenantOfParent(_), .. } => Phase::DropColumns,
+        Action::Count { now: true, .. } => Phase::StartCounters,
+        // Before the counter's table is dropped: the down file creates the table first, and then stores the last numbers.
+        Action::Count { now: false, .. } => Phase::DropForeignKeys,
         Action::Validate(_) | Action::Backfill { .. } | Action::Unfill { .. } => Phase::CheckRows,
         Action::DropUnchecked(_) => Phase::Finish,
     }

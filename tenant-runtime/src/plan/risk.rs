@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    Action, Fill, Plan,
+    Action, Counter, Fill, Plan,
     labels::shown,
     type_change::{TypeChange, type_change},
 };
@@ -58,6 +58,7 @@ impl fmt::Display for Advisory {
 /// Returns the risk of a step of a plan, if it is not safe.
 pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
     let (risk, code, text) = match action {
+        Action::Drop(SchemaObject::Table { name, .. }) if plan.last_numbers.contains(name) => return None,
         Action::Drop(item @ SchemaObject::Table { .. }) => {
             let item = plan.under_own_name(item);
             (Risk::Destructive, "TM101", format!("drops {item} and all its rows."))
@@ -92,6 +93,9 @@ pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
             format!("renames labels of the {item}; running app versions do not know the new labels."),
         ),
         Action::Add(SchemaObject::Table { name, .. }) => (Risk::Warning, "TM210", plan.no_members(name)?),
+        Action::Rename { before: SchemaObject::Table { name, .. }, .. } if plan.last_numbers.contains(name) => {
+            return None;
+        }
         Action::Rename { before: before @ (SchemaObject::Table { .. } | SchemaObject::Column { .. }), .. } => {
             if !plan.renames(before) {
                 return None;
@@ -109,6 +113,13 @@ pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
             let text = format!(
                 "writes `{0}` in every row of `{table}` where `{0}` is NULL; blocks reads and writes of the table meanwhile.",
                 column.name
+            );
+            (Risk::Warning, "TM204", text)
+        }
+        Action::Count { counter: Counter { table, column, .. }, now: true } => {
+            let text = format!(
+                "numbers every row of `{table}` in which `{column}` is NULL, for each tenant in the order of the key; blocks reads and \
+                 writes of the table until the migration commits."
             );
             (Risk::Warning, "TM204", text)
         }
@@ -306,7 +317,7 @@ impl Plan {
 /// migration, such as the current time, PostgreSQL instead stores one value in the catalog.
 fn rewrites(column: &Column) -> bool {
     match &column.default {
-        None => false,
+        None | Some(ColumnDefault::Counter(_)) => false,
         Some(ColumnDefault::Identity | ColumnDefault::Generated(_)) => true,
         Some(ColumnDefault::Expression(text)) => {
             let text = text.as_str().to_lowercase();

@@ -6,14 +6,16 @@ use std::{
 };
 
 use super::{
-    Action, Fill, Stage, Step, enums,
+    Action, Counter, Fill, Stage, Step,
+    constraint_renames::ordered_constraint_renames,
+    counters, enums,
     labels::LabelChange,
     order::{Phase, creating_tables, is_built, phase},
     tenant_columns::{TenantColumns, is_from_parent},
 };
 use crate::{
     analyze::expression_columns::{index_may_read, may_read},
-    diff::{Change, SchemaObject, in_order, temporary_name},
+    diff::{Change, SchemaObject},
     ident::Ident,
     model::{
         column_property::ColumnProperty,
@@ -188,6 +190,11 @@ impl StepBuilder<'_> {
             Change::Add(SchemaObject::Column { table, column }) if is_from_parent(self.after, table, column) => {
                 self.tenant_columns.add(self.after, table, column, self.has_triggers(table));
             }
+            Change::Add(SchemaObject::Column { table, column }) if column.counter().is_some() => {
+                let actions =
+                    self.counter(self.after, table, column, true).map(|counter| counters::adding(counter, column));
+                actions.into_iter().flatten().for_each(|action| self.push(Stage::Main, action));
+            }
             Change::Add(SchemaObject::Column { table, column }) => self.add_column(table, column),
             Change::Add(item @ (SchemaObject::Key { table, .. } | SchemaObject::Index { table, .. }))
                 if is_built(item, self.partitions(table)) =>
@@ -214,6 +221,11 @@ impl StepBuilder<'_> {
             }
             Change::Drop(SchemaObject::Column { table, column }) if is_from_parent(self.before, table, column) => {
                 self.tenant_columns.drop(self.before, table, column, self.has_triggers(table));
+            }
+            Change::Drop(SchemaObject::Column { table, column }) if column.counter().is_some() => {
+                let actions =
+                    self.counter(self.before, table, column, true).map(|counter| counters::dropping(counter, column));
+                actions.into_iter().flatten().for_each(|action| self.push(Stage::Main, action));
             }
             Change::Drop(item @ SchemaObject::Column { table, column })
                 if self.is_read_by_backfill(table, &column.name) =>
@@ -346,15 +358,31 @@ impl StepBuilder<'_> {
             let plain = Column { default: None, ..column.clone() };
             self.alter_property(table, ColumnProperty::Default, &mut column, &plain);
         }
+        let is_counted = ColumnProperty::Default.differs(before, after);
+        if is_counted && let Some(counter) = self.counter(self.before, table, before, after.nullable) {
+            column.default = None;
+            column.nullable = after.nullable;
+            self.push(Stage::Main, Action::Count { counter, now: false });
+        }
+        let starts = self.counter(self.after, table, after, before.nullable).filter(|_| is_counted);
+        if starts.is_some() && column.default.is_some() {
+            let plain = Column { default: None, ..column.clone() };
+            self.alter_property(table, ColumnProperty::Default, &mut column, &plain);
+        }
         let (before, after) = (&column.clone(), after);
         let is_retyped = ColumnProperty::Type.differs(before, after) && before.default.is_some();
-        let are_identities = before.is_identity() && after.is_identity();
+        // An identity column and a counter have a default of any integer type.
+        let are_identities = before.default == after.default && (before.is_identity() || before.counter().is_some());
         if is_retyped && !are_identities || before.is_identity() != after.is_identity() {
             let without = Column { default: None, ..column.clone() };
             self.alter_property(table, ColumnProperty::Default, &mut column, &without);
         }
         let is_from_parent = is_from_parent(self.after, table, after);
         for property in ColumnProperty::ALL {
+            // The rows are numbered before NULL is refused.
+            if starts.is_some() && [ColumnProperty::Default, ColumnProperty::Nullable].contains(&property) {
+                continue;
+            }
             if property == ColumnProperty::Nullable && before.nullable && is_from_parent {
                 self.tenant_columns.fill(self.after, table, after, self.has_triggers(table));
                 continue;
@@ -365,6 +393,13 @@ impl StepBuilder<'_> {
                 None => self.alter_property(table, property, &mut column, after),
             }
         }
+        if let Some(counter) = starts {
+            self.push(Stage::Main, Action::Count { counter, now: true });
+        }
+    }
+
+    fn counter(&self, schema: &Schema, table: &QualifiedName, column: &Column, nullable: bool) -> Option<Counter> {
+        counters::counter(schema, table, column, nullable, self.has_triggers(table))
     }
 
     /// Gives a column a property of its other version, if the two versions differ in that property.
@@ -385,37 +420,4 @@ fn value_for_nulls(hints: &MigrationHints, table: &QualifiedName, column: &Colum
         _ => None,
     };
     hints.backfills.get(&(table.clone(), column.name.clone())).or(default).cloned()
-}
-
-/// Returns the renames of constraints and indexes one by one, in an order in which they can run.
-fn ordered_constraint_renames(changes: &[Change]) -> Vec<Change> {
-    // Keys and indexes share the names of a schema, other constraints those of a table.
-    let space = |item: &SchemaObject| -> Option<(Ident, Option<Ident>, Ident)> {
-        let (table, name) = (item.table()?, item.constraint()?.clone());
-        let own = (!matches!(item, SchemaObject::Key { .. } | SchemaObject::Index { .. })).then(|| table.table.clone());
-        Some((table.schema.clone(), own, name))
-    };
-    let mut moves = BTreeMap::new();
-    let mut items = BTreeMap::new();
-    for change in changes {
-        if let Change::Rename { before, after } = change
-            && let (Some(from), Some(to)) = (space(before), space(after))
-        {
-            items.insert(from.clone(), before);
-            moves.insert(from, to);
-        }
-    }
-    let taken: BTreeSet<_> = moves.keys().cloned().collect();
-    let reserved = moves.values().cloned().collect();
-    let temporary = |(schema, own, name): &(Ident, Option<Ident>, Ident), number| {
-        (schema.clone(), own.clone(), temporary_name(name, number))
-    };
-    let mut renames = Vec::new();
-    for (from, to) in in_order(&moves, &taken, &reserved, temporary).steps {
-        let Some(item) = items.remove(&from) else { continue };
-        let (before, after) = (item.with_constraint_name(&from.2), item.with_constraint_name(&to.2));
-        renames.push(Change::Rename { before, after });
-        items.insert(to, item);
-    }
-    renames
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     analyze::expression_columns::may_read,
     diff::{Change, Diff, SchemaObject},
-    ident::literal,
+    ident::{Ident, literal},
     model::{
         migration_hints::MigrationHints,
         schema::{Column, QualifiedName, RoleKind, Schema, Table},
@@ -58,6 +58,7 @@ pub(super) fn validate(
     }
     refusals.extend(stale_backfills(after, changes, hints));
     refusals.extend(early_generated_columns(after, changes, hints));
+    refusals.extend(early_counters(after, changes));
     refusals.extend(diff.conflicts.iter().map(|(a, b, from)| Refusal {
         what: format!("both {a} and {b} have `renamed_from = \"{from}\"`, but one name can be renamed only once"),
         help: "keep `renamed_from` on the one that has the existing values".to_owned(),
@@ -192,6 +193,46 @@ fn early_generated_columns(after: &Schema, changes: &[Change], hints: &Migration
             ),
             help: format!("first generate the migration without `{}`, then add the field", column.name),
         }));
+    }
+    refusals
+}
+
+/// Returns the new counters of tables whose tenant column is filled by a later file of the same migration: until then, the tenant of
+/// the existing rows is not known.
+fn early_counters(after: &Schema, changes: &[Change]) -> Vec<Refusal> {
+    let is_filled_later = |of: &QualifiedName, tenant: &Ident| {
+        changes.iter().any(|change| match change {
+            Change::Add(SchemaObject::Column { table, column }) => table == of && column.name == *tenant,
+            Change::Alter {
+                before: SchemaObject::Column { column: before, .. },
+                after: SchemaObject::Column { table, column },
+            } => table == of && column.name == *tenant && before.nullable && !column.nullable,
+            _ => false,
+        })
+    };
+    let mut refusals = Vec::new();
+    for change in changes {
+        let (table, column) = match change {
+            Change::Add(SchemaObject::Column { table, column }) => (table, column),
+            Change::Alter {
+                before: SchemaObject::Column { column: before, .. },
+                after: SchemaObject::Column { table, column },
+            } if before.default != column.default => (table, column),
+            _ => continue,
+        };
+        let Some(found) = after.tables.get(table).filter(|_| column.counter().is_some()) else { continue };
+        // A tenant column that the parents determine is filled before the rows are numbered.
+        let tenant = found.tenant_column().filter(|tenant| !found.is_from_parent(tenant));
+        if let Some(tenant) = tenant.filter(|tenant| is_filled_later(table, tenant)) {
+            refusals.push(Refusal {
+                what: format!(
+                    "cannot number the rows of `{table}` in `{}` yet: this migration fills its tenant column `{tenant}` in existing \
+                     rows only later",
+                    column.name
+                ),
+                help: "first generate the migration without the counter, then add it".to_owned(),
+            });
+        }
     }
     refusals
 }

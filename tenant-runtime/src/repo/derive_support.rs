@@ -254,6 +254,25 @@ pub const fn generated<T: GeneratedId>() -> bool {
     false
 }
 
+/// The type of a column that numbers the rows of each tenant.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a counter requires an `i32` or an `i64`, found `{Self}`",
+    label = "not a type for `counter`",
+    note = "change the type of the field to `i64`, or remove `counter`"
+)]
+pub trait CounterType {}
+
+impl CounterType for i64 {}
+impl CounterType for i32 {}
+
+/// Declares a counter.
+#[doc(hidden)]
+#[must_use]
+pub const fn counter<T: CounterType>() -> bool {
+    true
+}
+
 /// Declares a column with a name and a type.
 #[doc(hidden)]
 #[must_use]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     SnapshotError,
-    value::{Reader, ident},
+    value::{Reader, TableNameEntry, ident, table_name},
 };
 use crate::model::schema::{Column, ColumnDefault, QualifiedName, Renames};
 
@@ -33,6 +33,9 @@ pub(super) struct ColumnEntry {
     /// The expression of a generated column.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     generated: Option<String>,
+    /// The table with the last numbers of a counter.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    counter: Option<TableNameEntry>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     sensitive: bool,
 }
@@ -49,11 +52,12 @@ impl From<(&QualifiedName, &Column, &Renames)> for ColumnEntry {
         let place = (table.clone(), column.name.clone());
         let renamed_from = renames.columns.get(&place).map(ToString::to_string);
         let renamed_labels = renames.labels.get(&place).cloned().unwrap_or_default();
-        let (default, identity, generated) = match &column.default {
-            Some(ColumnDefault::Identity) => (None, true, None),
-            Some(ColumnDefault::Expression(text)) => (Some(text.to_string()), false, None),
-            Some(ColumnDefault::Generated(text)) => (None, false, Some(text.to_string())),
-            None => (None, false, None),
+        let (default, identity, generated, counter) = match &column.default {
+            Some(ColumnDefault::Identity) => (None, true, None, None),
+            Some(ColumnDefault::Expression(text)) => (Some(text.to_string()), false, None, None),
+            Some(ColumnDefault::Generated(text)) => (None, false, Some(text.to_string()), None),
+            Some(ColumnDefault::Counter(table)) => (None, false, None, Some(TableNameEntry::from(table))),
+            None => (None, false, None, None),
         };
         let collation = column.collation.as_ref();
         let collation = collation.map(|collation| CollationEntry {
@@ -74,20 +78,22 @@ impl From<(&QualifiedName, &Column, &Renames)> for ColumnEntry {
             default,
             identity,
             generated,
+            counter,
             sensitive,
         }
     }
 }
 
 pub(super) fn column(entry: ColumnEntry, table: &QualifiedName, reader: &mut Reader) -> Result<Column, SnapshotError> {
-    let default = match (entry.default, entry.identity, entry.generated) {
-        (None, true, None) => Some(ColumnDefault::Identity),
-        (Some(text), false, None) => Some(ColumnDefault::Expression(reader.expression(&text)?)),
-        (None, false, Some(text)) => Some(ColumnDefault::Generated(reader.expression(&text)?)),
-        (None, false, None) => None,
+    let default = match (entry.default, entry.identity, entry.generated, entry.counter) {
+        (None, true, None, None) => Some(ColumnDefault::Identity),
+        (Some(text), false, None, None) => Some(ColumnDefault::Expression(reader.expression(&text)?)),
+        (None, false, Some(text), None) => Some(ColumnDefault::Generated(reader.expression(&text)?)),
+        (None, false, None, Some(table)) => Some(ColumnDefault::Counter(table_name(table)?)),
+        (None, false, None, None) => None,
         _ => {
             return Err(SnapshotError::Content(format!(
-                "column {:?} has two of a default, an identity and a generation expression",
+                "column {:?} has two of a default, an identity, a generation expression and a counter",
                 entry.name
             )));
         }

@@ -16,7 +16,7 @@ use super::{
     key::{ForeignKeyEntry, KeyEntry, foreign_key, key},
     policy::{PolicyEntry, policy},
     role::{RoleEntry, role},
-    value::{Reader, each, ident, idents, texts},
+    value::{Reader, TableNameEntry, each, ident, idents, table_name, texts},
 };
 use crate::model::schema::{
     Check, Command, Grant, LabelCheck, LogClasses, QualifiedName, Renames, Schema, Scope, Table, Trigger, TriggerKind,
@@ -72,13 +72,6 @@ struct TableEntry {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TableNameEntry {
-    schema: String,
-    table: String,
-}
-
-#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 enum ScopeEntry {
     Tenant(String),
@@ -96,6 +89,9 @@ struct TriggerEntry {
     /// Whether the trigger fires before each update.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     before_update: bool,
+    /// Whether the trigger fires before each inserted row.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    before_insert: bool,
     /// The arguments of the function, for a trigger that fires after each change.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     each_change: Option<Vec<String>>,
@@ -185,16 +181,6 @@ impl TryFrom<SnapshotFile> for Snapshot {
     }
 }
 
-impl From<&QualifiedName> for TableNameEntry {
-    fn from(name: &QualifiedName) -> Self {
-        Self { schema: name.schema.to_string(), table: name.table.to_string() }
-    }
-}
-
-fn table_name(entry: TableNameEntry) -> Result<QualifiedName, SnapshotError> {
-    Ok(QualifiedName { schema: ident(entry.schema)?, table: ident(entry.table)? })
-}
-
 impl From<((&QualifiedName, &Arc<Table>), &Renames)> for TableEntry {
     fn from(((name, table), renames): ((&QualifiedName, &Arc<Table>), &Renames)) -> Self {
         let old_name = renames.tables.get(name);
@@ -243,8 +229,9 @@ impl From<((&QualifiedName, &Arc<Table>), &Renames)> for TableEntry {
                     function_schema: trigger.function.schema.to_string(),
                     function: trigger.function.table.to_string(),
                     before_update: trigger.kind == TriggerKind::BeforeUpdate,
+                    before_insert: trigger.kind == TriggerKind::BeforeInsert,
                     each_change: match &trigger.kind {
-                        TriggerKind::AtCommit | TriggerKind::BeforeUpdate => None,
+                        TriggerKind::AtCommit | TriggerKind::BeforeUpdate | TriggerKind::BeforeInsert => None,
                         TriggerKind::EachChange { arguments } => Some(arguments.clone()),
                     },
                 })
@@ -279,12 +266,13 @@ fn table(entry: TableEntry, reader: &mut Reader) -> Result<(QualifiedName, Arc<T
         })?,
         triggers: each(entry.triggers, |trigger| {
             let function = QualifiedName { schema: ident(trigger.function_schema)?, table: ident(trigger.function)? };
-            let kind = match (trigger.before_update, trigger.each_change) {
-                (false, None) => TriggerKind::AtCommit,
-                (true, None) => TriggerKind::BeforeUpdate,
-                (false, Some(arguments)) => TriggerKind::EachChange { arguments },
-                (true, Some(_)) => {
-                    let problem = format!("trigger {:?} fires both before and after changes", trigger.name);
+            let kind = match (trigger.before_update, trigger.before_insert, trigger.each_change) {
+                (false, false, None) => TriggerKind::AtCommit,
+                (true, false, None) => TriggerKind::BeforeUpdate,
+                (false, true, None) => TriggerKind::BeforeInsert,
+                (false, false, Some(arguments)) => TriggerKind::EachChange { arguments },
+                _ => {
+                    let problem = format!("trigger {:?} fires on two occasions", trigger.name);
                     return Err(SnapshotError::Content(problem));
                 }
             };

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::SnapshotError;
 use crate::{
     analyze::sql_expr,
     ident::Ident,
-    model::schema::{Expression, Renames},
+    model::schema::{Expression, QualifiedName, Renames},
 };
 
 /// What the entries of a snapshot file have in common while they are read.
@@ -60,4 +62,22 @@ pub(super) fn each<E, T>(
     read: impl FnMut(E) -> Result<T, SnapshotError>,
 ) -> Result<Vec<T>, SnapshotError> {
     entries.into_iter().map(read).collect()
+}
+
+/// The name of a table or a sequence.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TableNameEntry {
+    schema: String,
+    table: String,
+}
+
+impl From<&QualifiedName> for TableNameEntry {
+    fn from(name: &QualifiedName) -> Self {
+        Self { schema: name.schema.to_string(), table: name.table.to_string() }
+    }
+}
+
+pub(super) fn table_name(entry: TableNameEntry) -> Result<QualifiedName, SnapshotError> {
+    Ok(QualifiedName { schema: ident(entry.schema)?, table: ident(entry.table)? })
 }

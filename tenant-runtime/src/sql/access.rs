@@ -81,6 +81,9 @@ pub(super) fn create_trigger(table: &str, trigger: &Trigger) -> String {
         TriggerKind::BeforeUpdate => {
             format!("CREATE TRIGGER {name} BEFORE UPDATE ON {table}\n    FOR EACH ROW EXECUTE FUNCTION {function}();\n")
         }
+        TriggerKind::BeforeInsert => {
+            format!("CREATE TRIGGER {name} BEFORE INSERT ON {table}\n    FOR EACH ROW EXECUTE FUNCTION {function}();\n")
+        }
         TriggerKind::EachChange { arguments } => {
             let arguments = arguments.iter().map(|text| literal(text)).collect::<Vec<_>>().join(", ");
             format!(

@@ -154,6 +154,8 @@ fn statement(plan: &Plan, action: &Action) -> String {
         Action::Relabel { table, column, array, labels, has_triggers, .. } => {
             column::relabel(table, column, *array, labels, *has_triggers)
         }
+        Action::Count { counter, now: true } => column::start_counter(counter),
+        Action::Count { counter, now: false } => column::end_counter(counter),
         Action::Unfill { table, column, .. } => column::unfill(table, column),
     }
 }

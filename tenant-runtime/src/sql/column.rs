@@ -7,8 +7,10 @@ use crate::{
     ident::{Ident, literal},
     model::{
         column_property::ColumnProperty,
+        names::{COUNTER_LAST, COUNTER_TENANT},
         schema::{Column, ColumnDefault, Expression, ForeignKey, QualifiedName},
     },
+    plan::Counter,
 };
 
 pub(super) fn add(table: &QualifiedName, column: &Column) -> String {
@@ -212,6 +214,41 @@ fn update_all_rows(tables: &[&str], update: String, has_triggers: bool) -> Strin
     without_force(&tables, why, &statements)
 }
 
+/// Numbers the rows of each tenant that have no number, after the highest number of the tenant, and stores the last numbers.
+pub(super) fn start_counter(counter: &Counter) -> String {
+    let (table, last_numbers) = (counter.table.quoted(), counter.last_numbers.quoted());
+    let (tenant, name) = (counter.tenant.quoted(), counter.column.quoted());
+    let key: Vec<_> = counter.key.iter().map(|column| column.quoted().to_string()).collect();
+    let same = key.iter().map(|column| format!("t.{column} = n.{column}")).collect::<Vec<_>>().join(" AND ");
+    let key = key.join(", ");
+    let update = format!(
+        "UPDATE {table} AS t SET {name} = n.new_number FROM (\n    \
+             SELECT {key}, {name} IS NULL AS is_new, GREATEST(max({name}) OVER (PARTITION BY {tenant}), 0)\n        \
+                 + row_number() OVER (PARTITION BY {tenant}, {name} IS NULL ORDER BY {key}) AS new_number\n    \
+             FROM {table}\n\
+         ) AS n WHERE {same} AND n.is_new;\n"
+    );
+    let insert = format!(
+        "INSERT INTO {last_numbers} ({COUNTER_TENANT}, {COUNTER_LAST})\n    \
+             SELECT {tenant}, GREATEST(max({name}), 0) FROM {table} GROUP BY {tenant};\n"
+    );
+    let mut out = update_all_rows(&[&table, &last_numbers], update + &insert, counter.has_triggers);
+    if counter.nullable {
+        let _ = writeln!(out, "ALTER TABLE {table} ALTER COLUMN {name} SET NOT NULL;");
+    }
+    out
+}
+
+/// Reverts [`start_counter`], except for the numbers of the rows.
+pub(super) fn end_counter(counter: &Counter) -> String {
+    match counter.nullable {
+        true => {
+            format!("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL;\n", counter.table.quoted(), counter.column.quoted())
+        }
+        false => String::new(),
+    }
+}
+
 pub(super) fn unfill(table: &QualifiedName, column: &Column) -> String {
     format!("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL;\n", table.quoted(), column.name.quoted())
 }
@@ -228,7 +265,7 @@ pub(super) fn rest(column: &Column) -> String {
         Some(ColumnDefault::Expression(text)) if is_simple(text.as_str()) => rest.push(format!("DEFAULT {text}")),
         Some(ColumnDefault::Expression(text)) => rest.push(format!("DEFAULT ({text})")),
         Some(ColumnDefault::Generated(text)) => rest.push(format!("GENERATED ALWAYS AS ({text}) STORED")),
-        None => {}
+        None | Some(ColumnDefault::Counter(_)) => {}
     }
     rest.join(" ")
 }

@@ -411,7 +411,7 @@ impl Runner<'_> {
         self.make_templates().await?;
         // This group runs first, because a setting that was once set in a session reads as an empty string afterwards.
         self.without_settings().await?;
-        let groups: [Group; 21] = [
+        let groups: [Group; 22] = [
             |runner| Box::pin(runner.columns()),
             |runner| Box::pin(runner.privileges()),
             |runner| Box::pin(runner.roles()),
@@ -420,6 +420,7 @@ impl Runner<'_> {
             |runner| Box::pin(runner.invitations()),
             |runner| Box::pin(runner.functions_succeed()),
             |runner| Box::pin(runner.signatures()),
+            |runner| Box::pin(runner.counters()),
             |runner| Box::pin(runner.keys()),
             |runner| Box::pin(runner.unsigned_functions()),
             |runner| Box::pin(runner.bound_logins()),

@@ -4,7 +4,7 @@ use tenant_runtime::{
     analyze::check,
     model::def::{
         CheckDef, ColumnDef, EnumDef, ExtensionDef, IndexDef, IndexKeyDef, IndexKindDef, IndexPartDef, LabelsDef,
-        NO_ROLE, OnDelete, RuleDef, ScopeDef, SqlType, SystemAccessDef, TableDef, TenancyDef, UniqueScope,
+        NO_ROLE, OnDelete, RuleDef, ScopeDef, SqlType, SystemAccessDef, TableDef, TableName, TenancyDef, UniqueScope,
     },
 };
 
@@ -138,6 +138,8 @@ fn check_cases() -> Vec<Case> {
 /// Columns that the database sets, and collations.
 fn computed_column_cases() -> Vec<Case> {
     const GENERATED: ColumnDef = ColumnDef { generated: Some("lower(title)"), app_assigned: false, ..NAME };
+    const COUNTER: ColumnDef =
+        ColumnDef { counter: true, app_assigned: false, ..ColumnDef::blank("number", SqlType::Int8, false) };
     let with = |columns: Vec<ColumnDef>| {
         let all = [TITLE].into_iter().chain(columns).collect::<Vec<_>>();
         vec![projects(), tasks(all)]
@@ -179,6 +181,33 @@ fn computed_column_cases() -> Vec<Case> {
         }),
         ("updated_at on a text", with(vec![time(SqlType::Text)])),
         ("updated_at on a nullable column", with(vec![ColumnDef { nullable: true, ..time(SqlType::Timestamptz) }])),
+        ("counter on a text", with(vec![ColumnDef { ty: SqlType::Text, ..COUNTER }])),
+        ("counter on a nullable column", with(vec![ColumnDef { nullable: true, ..COUNTER }])),
+        ("counter with a default", with(vec![ColumnDef { default: Some("0"), ..COUNTER }])),
+        ("counter with a backfill", with(vec![ColumnDef { backfill: Some("0"), ..COUNTER }])),
+        (
+            "counter that is unique across tenants",
+            with(vec![ColumnDef { unique: Some(UniqueScope::Global), ..COUNTER }]),
+        ),
+        ("counter of a global table", {
+            let columns = leak(vec![ID, COUNTER]);
+            vec![TableDef { scope: ScopeDef::Global, columns, insert: None, update: None, delete: None, ..projects() }]
+        }),
+        ("counter of the membership table", vec![organizations(), users(MEMBERS), members([USER, ROLE, COUNTER])]),
+        ("counters with one name", {
+            let plain = ColumnDef { name: "b_c", field: "b_c", ..COUNTER };
+            let other = ColumnDef { name: "c", field: "c", ..COUNTER };
+            let table = |table: &'static str, column| TableDef {
+                name: TableName { schema: "app", table },
+                columns: leak(vec![ID, ORG, NAME, column]),
+                ..projects()
+            };
+            vec![table("a", plain), table("a_b", other)]
+        }),
+        ("table with the name of a counter's table", {
+            let name = TableName { schema: "app", table: "tasks_number_counter" };
+            vec![projects(), tasks([TITLE, COUNTER]), TableDef { name, rust_name: "Other", ..projects() }]
+        }),
         ("collation of a number", with(vec![ColumnDef { collation: Some("C"), ..column("size", SqlType::Int4) }])),
         ("collation without a name", collated("app.")),
         ("default collation", collated("default")),

@@ -50,6 +50,7 @@ cases! {
     extensions: Book;
     native_enums: Shop Person ShopMember Order;
     computed_columns: Language Book Purchase Loan Change;
+    counters: Employee Invoice Item Receipt;
     soft_delete: Page Section Picture Comment Change;
     signed_context: Shop Person Employment Offer Change Item Label Supplier;
     composite_keys: Company Region Campaign Ad Click Note Label CampaignLabel AdLabel Change;

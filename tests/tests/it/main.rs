@@ -22,6 +22,7 @@ mod command_line_database;
 mod composite_keys;
 mod computed_columns;
 mod context;
+mod counters;
 mod cross_tenant_jobs;
 mod data;
 mod derive_output;

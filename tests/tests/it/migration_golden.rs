@@ -104,6 +104,8 @@ cases! {
     native_refused: Note => Note;
     label_arrays: Note => Note;
     sensitive_columns: Patient Reading => Patient Reading;
+    counters: Bill Ticket Order Note Pair Draft => Invoice Ticket Order Note Pair;
+    counter_of_new_tenant: Rate => Rate;
     updated_at: Note => Note;
     generated_columns: Note => Note;
     generated_from_filled: Note => Note;

@@ -215,7 +215,11 @@ impl FixWriter<'_> {
             ("generated", _) => alter("DROP EXPRESSION".to_owned()),
             ("collation", _) => alter(format!("TYPE {}", column.sql_type())),
             // The expression of the generated column, which is dropped before.
-            ("default", None) if live.get("generated").is_some_and(Value::is_string) => String::new(),
+            ("default", None | Some(ColumnDefault::Counter(_)))
+                if live.get("generated").is_some_and(Value::is_string) =>
+            {
+                String::new()
+            }
             ("sensitive", _) if column.sensitive => {
                 self.table(table).map(|(own, _)| part::sensitive_column(self.schema, own, column)).unwrap_or_default()
             }

@@ -75,6 +75,20 @@ impl Runner<'_> {
         }
     }
 
+    /// Returns an INSERT that succeeds according to the declaration, with the tenant of the row.
+    pub(super) fn successful_insert(&self, principal: &Principal, def: &'static TableDef) -> Option<(String, usize)> {
+        let context = principal.context();
+        let templates = self.templates.get(&def.name).map_or(&[][..], Vec::as_slice);
+        templates.iter().find_map(|(tenant, row)| {
+            let mut probes = Vec::new();
+            self.insert_row(principal, &context, def, row, "INSERT", &mut probes);
+            let succeeds = |probe: &Probe<'_>| matches!(probe.expected, Expected::Is(Outcome::Rows(_)));
+            let is_of_context = Some(&self.principals.tenants[*tenant]) == context.tenant.as_ref();
+            let insert = probes.into_iter().next().filter(|probe| is_of_context && succeeds(probe))?;
+            Some((insert.statement, *tenant))
+        })
+    }
+
     fn insert_row<'p>(
         &self,
         principal: &'p Principal,

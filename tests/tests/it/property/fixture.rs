@@ -134,6 +134,12 @@ impl Fixture {
         for column in table.columns.iter().filter(|column| column.generated.is_some()) {
             values.insert(column.name, values["b"].as_ref().map(|text: &String| text.to_uppercase()));
         }
+        for column in table.columns.iter().filter(|column| column.counter) {
+            let tenant = table.tenant_column().map(|tenant| values[tenant].clone());
+            let earlier =
+                self.rows_of(table.name).filter(|row| table.tenant_column().map(|of| row.values[of].clone()) == tenant);
+            values.insert(column.name, Some((earlier.count() + 1).to_string()));
+        }
         Row { table: table.name, values }
     }
 

@@ -250,7 +250,7 @@ DECLARE
     role name; target record; tenant text; who text; fact text;
 BEGIN
     FOR role IN SELECT r.rolname FROM pg_roles AS r WHERE starts_with(r.rolname, prefix) AND NOT r.rolcanlogin
-        AND r.rolname NOT IN (prefix || 'owner', prefix || 'definer') LOOP
+        AND r.rolname NOT IN (prefix || 'schema_owner', prefix || 'function_owner') LOOP
         FOR target IN
             SELECT c.oid, format('%I.%I', of, c.relname) AS name, k.attname AS key
             FROM pg_class AS c

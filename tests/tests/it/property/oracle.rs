@@ -86,9 +86,9 @@ pub(super) fn includes(tenancy: &TenancyDef, role: &str, other: &str) -> bool {
     role == other || def.includes.iter().any(|below| includes(tenancy, below, other))
 }
 
-/// Whether the database sets the value of a column on INSERT and on UPDATE.
+/// Whether the database sets the values of a column, so that no statement can.
 pub(super) fn is_computed(column: &ColumnDef) -> bool {
-    column.generated.is_some() || column.updated_at
+    column.generated.is_some() || column.updated_at || column.counter
 }
 
 /// The time of the transaction as PostgreSQL reads it.

@@ -264,7 +264,7 @@ fn with_other_column(mut tables: Tables, random: &mut Random) -> Tables {
 /// Adds, changes or removes a column that the database sets, or a column of an enum type.
 fn with_other_computed_column(columns: &mut Vec<ColumnDef>, random: &mut Random) {
     const STATE: EnumDef = EnumDef { name: "state", labels: LabelsDef::of(&["open", "done"]) };
-    let (name, changed) = match random.below(4) {
+    let (name, changed) = match random.below(5) {
         0 => {
             let generated = Some(random.pick(&["upper(b)", "lower(b)"]));
             ("g", ColumnDef { generated, app_assigned: false, ..ColumnDef::blank("g", SqlType::Text, true) })
@@ -278,6 +278,11 @@ fn with_other_computed_column(columns: &mut Vec<ColumnDef>, random: &mut Random)
             let default = Some("now()").filter(|_| !updated_at);
             let seen = ColumnDef::blank("seen", SqlType::Timestamptz, false);
             ("seen", ColumnDef { updated_at, default, app_assigned: !updated_at, ..seen })
+        }
+        3 => {
+            let counter = random.chance(70);
+            let place = ColumnDef::blank("place", random.pick(&[SqlType::Int4, SqlType::Int8]), !counter);
+            ("place", ColumnDef { counter, app_assigned: !counter, ..place })
         }
         _ => {
             let ty = random.pick(&[SqlType::Enum(STATE), SqlType::Labels(STATE.labels), SqlType::Text]);

@@ -255,6 +255,11 @@ fn plain(
     if soft_delete.is_some() {
         columns.push(DELETION_TIME);
     }
+    if has_tenant && random.chance(25) {
+        let ty = random.pick(&[SqlType::Int4, SqlType::Int8]);
+        let select = random.maybe_role(20, tenancy, Some(select));
+        columns.push(ColumnDef { app_assigned: false, counter: true, select, ..ColumnDef::blank("place", ty, false) });
+    }
     // A table with a tenant column may refer to others, and any table to tables without a tenant.
     let may_link = |table: &&&TableDef| match table.tenant_column() {
         Some(column) => has_tenant && column != "id",
