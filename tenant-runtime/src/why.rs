@@ -13,7 +13,7 @@ use crate::{
     model::{
         def::{ColumnDef, TableDef, TenancyDef},
         names,
-        schema::{Command, Condition, Policy, QualifiedName, Schema, Table},
+        schema::{Command, Condition, Grant, Policy, PolicyKind, QualifiedName, Schema, Table},
     },
     registry::Models,
     verify::{Sealing, Session},
@@ -183,7 +183,7 @@ fn answer(models: &Models, schema: &Schema, question: &Question) -> Result<(Why,
     let reads = matches!(question.command, Command::Update | Command::Delete).then_some(Command::Select);
     let commands: Vec<_> = [question.command].into_iter().chain(reads).collect();
     let decide = |command: Command| {
-        let policies = table.policies.iter().filter(move |policy| policy.command().is_none_or(|of| of == command));
+        let policies = table.policies.iter().filter(move |policy| concerns(policy, command, def));
         let policies = policies.filter(|policy| policy.role.as_ref().is_none_or(&acts_as));
         policies.map(move |policy| Decision { policy: policy.clone(), command, parts: parts(policy, command) })
     };
@@ -199,6 +199,17 @@ fn answer(models: &Models, schema: &Schema, question: &Question) -> Result<(Why,
     Ok((why, def))
 }
 
+/// Returns whether a policy decides about a command. On a table that keeps deleted rows, a deletion is an update with policies of its
+/// own, and restoring and removing rows are other questions.
+fn concerns(policy: &Policy, command: Command, def: &TableDef) -> bool {
+    match policy.kind {
+        PolicyKind::SoftDelete { .. } => command == Command::Delete,
+        PolicyKind::ReadDeleted | PolicyKind::Restore | PolicyKind::Purge => false,
+        PolicyKind::System(Command::Delete) if def.soft_delete.is_some() => false,
+        _ => policy.command().is_none_or(|of| of == command),
+    }
+}
+
 fn privilege(
     schema: &Schema,
     table: &Table,
@@ -206,7 +217,19 @@ fn privilege(
     command: Command,
     acts_as: &dyn Fn(&Ident) -> bool,
 ) -> Privilege {
-    let grants = || table.grants.iter().filter(|grant| grant.command == command);
+    // A deletion that keeps the row requires the privilege to set its time.
+    let time = |column: &&Ident| def.soft_delete.is_some_and(|soft| soft.column == column.as_str());
+    let deletes = def.soft_delete.is_some() && command == Command::Delete;
+    let command = if deletes { Command::Update } else { command };
+    let is_meant = move |grant: &&Grant| {
+        let mut columns = grant.columns.iter();
+        grant.command == command
+            && match deletes {
+                true => columns.any(|column| time(&column)),
+                false => grant.columns.is_empty() || columns.any(|column| !time(&column)),
+            }
+    };
+    let grants = || table.grants.iter().filter(is_meant);
     let held = grants().filter(|grant| acts_as(&grant.role)).map(|grant| {
         let columns = grant.columns.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ");
         let columns = if columns.is_empty() { String::new() } else { format!(" ({columns})") };

@@ -9,9 +9,11 @@ use sqlx::{
 };
 use tenant_runtime::{
     DeletedRows as _, Error, Models, Repository as _, SystemDb, TenantCtx, TenantDb, TenantTable,
+    model::schema::Command,
     repo::filter::Filter,
     roles::{Admin, Member, Organizations, Viewer},
     testing::{TestDatabase, TestTenant, assert_all_isolated},
+    why::{Question, why},
 };
 use tenant_tests::{connect, refusal, run};
 use uuid::Uuid;
@@ -342,6 +344,25 @@ async fn jobs_remove_rows_and_do_not_mark_them() {
         Page::list_deleted(&db.scope(&tenant.context::<Admin>())).await.expect("read").len()
     };
     assert_eq!([left(ours).await, left(theirs).await], [0, 1]);
+}
+
+#[test]
+fn why_explains_deletions_and_updates_by_their_own_policies() {
+    let told = |role: &str, table: &str, command| {
+        why(&models(), &Question::new(role, table, command)).expect("a role and a table").to_string()
+    };
+    let member = told("member", "Page", Command::Delete);
+    assert!(member.contains("GRANT UPDATE (seen, slug, title, deleted_at) ON app.pages TO app_member"), "{member}");
+    assert!(member.contains("soft_delete_own_member (permissive)"), "{member}");
+    for other in ["soft_delete_admin", "update_member", "restore_member", "purge_admin", "read_deleted_member"] {
+        assert!(!member.contains(&format!("{other} (")), "{other}: {member}");
+    }
+    let update = told("admin", "Page", Command::Update);
+    assert!(update.contains("update_member (permissive)") && !update.contains("soft_delete_admin ("), "{update}");
+    let missing = told("member", "Comment", Command::Delete);
+    assert!(missing.contains("cannot delete from app.comments") && missing.contains("app_admin"), "{missing}");
+    let missing = told("admin", "Picture", Command::Update);
+    assert!(missing.contains("cannot update app.pictures"), "only the time of the deletion can be set: {missing}");
 }
 
 /// A sketch in a tenancy with members and signed contexts.
