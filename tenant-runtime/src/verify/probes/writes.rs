@@ -6,7 +6,7 @@ use crate::{
     analyze::expression_columns::index_may_read,
     ident::{Ident, literal, quoted},
     model::{
-        def::{ColumnDef, TableDef, TableName},
+        def::{ColumnDef, SqlType, TableDef, TableName},
         def_access::Reference,
         schema::{Command, Index},
     },
@@ -397,7 +397,12 @@ fn insert_into(def: &TableDef, row: &Row, listed: &[&ColumnDef]) -> String {
     }
     let names = listed.iter().map(|column| quoted(column.name).to_string()).collect::<Vec<_>>().join(", ");
     let values = listed.iter().map(|column| row.literal(column.name)).collect::<Vec<_>>().join(", ");
-    format!("INSERT INTO {} ({names}) VALUES ({values})", row_data::name(def.name))
+    // An identity column, such as the key of a table of tenants, accepts no other value without this clause.
+    let is_identity = |column: &&ColumnDef| {
+        column.id && !column.app_assigned && matches!(column.ty, SqlType::Int2 | SqlType::Int4 | SqlType::Int8)
+    };
+    let overriding = if listed.iter().any(|column| is_identity(column)) { " OVERRIDING SYSTEM VALUE" } else { "" };
+    format!("INSERT INTO {} ({names}){overriding} VALUES ({values})", row_data::name(def.name))
 }
 
 /// The values of an INSERT that lists no columns.
