@@ -401,7 +401,7 @@ fn insert_into(def: &TableDef, row: &Row, listed: &[&ColumnDef]) -> String {
     let is_identity = |column: &&ColumnDef| {
         column.id && !column.app_assigned && matches!(column.ty, SqlType::Int2 | SqlType::Int4 | SqlType::Int8)
     };
-    let overriding = if listed.iter().any(|column| is_identity(column)) { " OVERRIDING SYSTEM VALUE" } else { "" };
+    let overriding = if listed.iter().any(is_identity) { " OVERRIDING SYSTEM VALUE" } else { "" };
     format!("INSERT INTO {} ({names}){overriding} VALUES ({values})", row_data::name(def.name))
 }
 
