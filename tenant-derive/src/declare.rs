@@ -183,15 +183,12 @@ fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream
     }
     if let Some(field) = table.soft_delete() {
         let column = field.column();
-        let role = |role: &Option<Path>, command: &str| match role {
-            Some(role) => {
-                let (command, associated) = (format_ident!("{command}"), format_ident!("{command}Role"));
-                let name = quote_spanned!(role.span()=> <<Self as __rt::#command>::#associated as __rt::Role>::NAME);
-                quote!(::core::option::Option::Some(#name))
-            }
+        let role = |role: &Option<Path>, from: (&str, &str)| match role {
+            Some(role) => role_name(role, from),
             None => quote!(::core::option::Option::None),
         };
-        let (restore, purge) = (role(&attrs.restore, "Restore"), role(&attrs.purge, "Purge"));
+        let restore = role(&attrs.restore, ("Restore", "RestoreRole"));
+        let purge = role(&attrs.purge, ("Purge", "PurgeRole"));
         set.push(quote!(soft_delete: ::core::option::Option::Some(__rt::SoftDeleteDef {
             column: #column,
             restore: #restore,
@@ -212,6 +209,13 @@ fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream
     set
 }
 
+/// Refers to the name of a role through the trait of a command and its associated type.
+fn role_name(role: &Path, (command, associated): (&str, &str)) -> TokenStream {
+    let (command, associated) = (format_ident!("{command}"), format_ident!("{associated}"));
+    let name = quote_spanned!(role.span()=> <<Self as __rt::#command>::#associated as __rt::Role>::NAME);
+    quote!(::core::option::Option::Some(#name))
+}
+
 /// Writes the role of each command as a reference to its associated type, so that only one place
 /// turns the string into a type.
 fn commands(table: &Table<'_>, tenancy: &TokenStream) -> Vec<TokenStream> {
@@ -219,10 +223,8 @@ fn commands(table: &Table<'_>, tenancy: &TokenStream) -> Vec<TokenStream> {
     let managed = attrs.membership.is_some();
     let mut set = Vec::new();
     let mut name = |key: &str, role: &Path, from: (&str, &str)| {
-        let (key, command, associated) =
-            (format_ident!("{key}"), format_ident!("{}", from.0), format_ident!("{}", from.1));
-        let role = quote_spanned!(role.span()=> <<Self as __rt::#command>::#associated as __rt::Role>::NAME);
-        set.push(quote!(#key: ::core::option::Option::Some(#role)));
+        let (key, role) = (format_ident!("{key}"), role_name(role, from));
+        set.push(quote!(#key: #role));
     };
     let manage = ("ManagedMembership", "ManageRole");
     let by = |own| if managed { manage } else { own };

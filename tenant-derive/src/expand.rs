@@ -27,8 +27,10 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
     let select = table.attrs.select.as_ref().map(|role| select_impl(table, role));
     let making = table.insert_kind().map(|making| making_impl(table, making));
     let update = table.updater().filter(|_| table.is_changed()).map(|role| update_impl(table, role));
-    let delete = table.deleter().filter(|_| !table.attrs.mentions("membership")).map(|role| delete_impl(table, role));
-    let deleted_rows = deleted_rows_impls(table);
+    let delete =
+        table.deleter().filter(|_| !table.attrs.mentions("membership")).map(|role| role_impl(table, "Delete", role));
+    let restore = table.attrs.restore.as_ref().map(|role| role_impl(table, "Restore", role));
+    let purge = table.attrs.purge.as_ref().map(|role| role_impl(table, "Purge", role));
     let membership = membership_impls(table);
     let invitation = invitation_impl(table);
     quote! {
@@ -46,7 +48,8 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
             #making
             #update
             #delete
-            #deleted_rows
+            #restore
+            #purge
             #membership
             #invitation
 
@@ -226,36 +229,15 @@ fn set_value(field: &Field<'_>, optional: bool) -> TokenStream {
     quote!(#stored::#set(__values, #column, __row.#ident))
 }
 
-fn delete_impl(table: &Table<'_>, role: &Path) -> TokenStream {
-    let ident = table.ident;
+/// Writes the impl of a command that needs only its role: `Delete`, `Restore` or `Purge`.
+fn role_impl(table: &Table<'_>, command: &str, role: &Path) -> TokenStream {
+    let (ident, command, associated) = (table.ident, format_ident!("{command}"), format_ident!("{command}Role"));
     quote! {
         #[automatically_derived]
-        impl __rt::Delete for #ident {
-            type DeleteRole = #role;
+        impl __rt::#command for #ident {
+            type #associated = #role;
         }
     }
-}
-
-/// Writes the impls for restoring and removing deleted rows.
-fn deleted_rows_impls(table: &Table<'_>) -> TokenStream {
-    let ident = table.ident;
-    let restore = table.attrs.restore.as_ref().map(|role| {
-        quote! {
-            #[automatically_derived]
-            impl __rt::Restore for #ident {
-                type RestoreRole = #role;
-            }
-        }
-    });
-    let purge = table.attrs.purge.as_ref().map(|role| {
-        quote! {
-            #[automatically_derived]
-            impl __rt::Purge for #ident {
-                type PurgeRole = #role;
-            }
-        }
-    });
-    quote!(#restore #purge)
 }
 
 /// Writes the impl of an invitation table, which names the role that can invite and the enum of roles.

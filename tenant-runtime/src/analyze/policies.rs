@@ -175,6 +175,7 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
     let unknown: BTreeSet<_> = roles()
         .map(|(_, role)| role)
         .chain(of_columns)
+        .chain(def.soft_delete.into_iter().flat_map(|soft| [soft.restore, soft.purge]).flatten())
         .filter(|name| !tenancy.application_roles.contains_key(name))
         .collect();
     for name in unknown {

@@ -7,9 +7,8 @@
 
 use super::{
     column_ident,
-    deletion_time::DeletionTime,
     finding::{Findings, field_place, place},
-    list,
+    is_tenants_table, list,
     predicates::RowPredicates,
     tenancy::Tenancy,
 };
@@ -26,37 +25,46 @@ pub(super) fn access(
     policies: &mut Vec<Policy>,
     grants: &mut Vec<Grant>,
 ) {
-    let (Some(soft), Some(conditions)) = (def.soft_delete, &rows.deletion_time) else { return };
-    let kinds = [
-        (def.delete, PolicyKind::SoftDelete { own: false }),
-        (def.delete_own, PolicyKind::SoftDelete { own: true }),
-        (soft.restore, PolicyKind::ReadDeleted),
-        (soft.restore, PolicyKind::Restore),
-        (soft.purge, PolicyKind::Purge),
-    ];
-    for (declared, kind) in kinds {
+    let (Some(soft), Some(time)) = (def.soft_delete, &rows.deletion_time) else { return };
+    let mut add = |declared: Option<&str>, kind: PolicyKind, what: &str, using: Vec<_>, with_check: Vec<_>| {
         let Some((declared, role)) = declared.and_then(|name| Some((name, tenancy.application_roles.get(name)?)))
         else {
-            continue;
+            return;
         };
-        let (using, with_check) = clauses(kind, rows, conditions);
         policies.push(Policy {
             name: kind.policy_name(declared),
-            comment: format!("Allows {declared} and the roles that include it to {}.", what(kind)),
+            comment: format!("Allows {declared} and the roles that include it to {what}."),
             kind,
             role: Some(role.clone()),
             using: unique(using),
             with_check: unique(with_check),
         });
-        let grant = match kind {
-            PolicyKind::SoftDelete { .. } | PolicyKind::Restore => {
-                Grant { command: Command::Update, columns: vec![column_ident(soft.column)], role: role.clone() }
-            }
-            PolicyKind::Purge => Grant { command: Command::Delete, columns: Vec::new(), role: role.clone() },
-            _ => continue,
-        };
-        add_grant(def, grant, grants);
+        // A role that reads deleted rows has SELECT, as a reader of the others.
+        let Some(command) = kind.command().filter(|command| *command != Command::Select) else { return };
+        let time = (command == Command::Update).then(|| column_ident(soft.column));
+        add_grant(def, Grant { command, columns: time.into_iter().collect(), role: role.clone() }, grants);
+    };
+    let updatable = |own| rows.existing(own).chain(rows.custom(Command::Update, false));
+    for (own, what) in [
+        (false, "mark rows of the current tenant as deleted"),
+        (true, "mark rows that the user owns as deleted, in the current tenant"),
+    ] {
+        let role = if own { def.delete_own } else { def.delete };
+        let deletable = || updatable(own).chain(rows.custom(Command::Delete, false));
+        let using = deletable().chain([&time.not_deleted]).collect();
+        let with_check = deletable().chain(rows.custom(Command::Update, true)).chain([&time.deleted_now]).collect();
+        add(role, PolicyKind::SoftDelete { own }, what, using, with_check);
     }
+    let readable = rows.existing(false).chain(rows.custom(Command::Select, false));
+    let what = "SELECT deleted rows of the current tenant, if the statement asks for them";
+    add(soft.restore, PolicyKind::ReadDeleted, what, readable.chain([&time.deleted_shown]).collect(), Vec::new());
+    let using = updatable(false).chain([&time.deleted]).collect();
+    let updated = rows.existing(false).chain(rows.custom(Command::Update, true));
+    let with_check = updated.chain([&time.not_deleted]).collect();
+    add(soft.restore, PolicyKind::Restore, "restore deleted rows of the current tenant", using, with_check);
+    let removable = rows.existing(false).chain(rows.custom(Command::Delete, false));
+    let using = removable.chain([&time.deleted]).collect();
+    add(soft.purge, PolicyKind::Purge, "DELETE deleted rows of the current tenant", using, Vec::new());
 }
 
 /// Adds a grant, or its columns to the grant of the same command and role. The columns keep the order of the fields.
@@ -73,38 +81,6 @@ fn add_grant(def: &TableDef, grant: Grant, grants: &mut Vec<Grant>) {
     }
 }
 
-/// Returns the conditions on existing rows and on new rows.
-fn clauses<'r>(
-    kind: PolicyKind,
-    rows: &'r RowPredicates,
-    conditions: &'r DeletionTime,
-) -> (Vec<&'r Condition>, Vec<&'r Condition>) {
-    let own = kind == PolicyKind::SoftDelete { own: true };
-    let existing = || rows.existing(own);
-    let custom = |command, check| rows.custom(command, check);
-    let updated = || existing().chain(custom(Command::Update, false));
-    match kind {
-        PolicyKind::SoftDelete { .. } => {
-            let deletable = || updated().chain(custom(Command::Delete, false));
-            (
-                deletable().chain([&conditions.not_deleted]).collect(),
-                deletable().chain(custom(Command::Update, true)).chain([&conditions.deleted_now]).collect(),
-            )
-        }
-        PolicyKind::ReadDeleted => {
-            (existing().chain(custom(Command::Select, false)).chain([&conditions.deleted_shown]).collect(), Vec::new())
-        }
-        PolicyKind::Restore => (
-            updated().chain([&conditions.deleted]).collect(),
-            existing().chain(custom(Command::Update, true)).chain([&conditions.not_deleted]).collect(),
-        ),
-        PolicyKind::Purge => {
-            (existing().chain(custom(Command::Delete, false)).chain([&conditions.deleted]).collect(), Vec::new())
-        }
-        _ => (Vec::new(), Vec::new()),
-    }
-}
-
 /// Removes repeated conditions: an attribute can state the same condition for several commands.
 fn unique(conditions: Vec<&Condition>) -> Vec<Condition> {
     let mut kept: Vec<Condition> = Vec::new();
@@ -114,17 +90,6 @@ fn unique(conditions: Vec<&Condition>) -> Vec<Condition> {
         }
     }
     kept
-}
-
-fn what(kind: PolicyKind) -> &'static str {
-    match kind {
-        PolicyKind::SoftDelete { own: false } => "mark rows of the current tenant as deleted",
-        PolicyKind::SoftDelete { own: true } => "mark rows that the user owns as deleted, in the current tenant",
-        PolicyKind::ReadDeleted => "SELECT deleted rows of the current tenant, if the statement asks for them",
-        PolicyKind::Restore => "restore deleted rows of the current tenant",
-        PolicyKind::Purge => "DELETE deleted rows of the current tenant",
-        _ => "do nothing",
-    }
 }
 
 /// Checks the declaration of soft deletion.
@@ -176,8 +141,6 @@ fn check_column(def: &TableDef, column: &ColumnDef, findings: &mut Findings) {
 
 /// Returns why a table cannot keep its deleted rows, and what to do instead.
 fn unsupported(def: &TableDef) -> Option<(&'static str, &'static str)> {
-    let tenant_is_key = |column: &ColumnDef| column.id && def.is_tenant_column(column);
-    let is_tenants_table = super::id_columns(def).len() == 1 && def.columns.iter().any(tenant_is_key);
     match def.scope {
         ScopeDef::Global | ScopeDef::Shared { .. } => {
             Some(("whose rows belong to no tenant", "remove `soft_delete`: no role of a tenant deletes these rows"))
@@ -190,7 +153,7 @@ fn unsupported(def: &TableDef) -> Option<(&'static str, &'static str)> {
             Some(("the invitation table", "remove `soft_delete`: an invitation that is kept could still be accepted"))
         }
         _ if def.change_log => Some(("the change log", "remove `soft_delete`: the log is append-only")),
-        _ if is_tenants_table => Some((
+        _ if is_tenants_table(def) => Some((
             "the table of tenants",
             "remove `soft_delete`: the members of a deleted tenant would keep their access; end their memberships instead",
         )),
@@ -204,13 +167,7 @@ fn unsupported(def: &TableDef) -> Option<(&'static str, &'static str)> {
 
 fn check_roles(def: &TableDef, soft: SoftDeleteDef, tenancy: &Tenancy, findings: &mut Findings) {
     let known = |name: &&'static str| tenancy.application_roles.contains_key(name);
-    for name in [soft.restore, soft.purge].into_iter().flatten().filter(|name| !known(name)) {
-        findings.error(
-            place(def),
-            format!("the tenancy has no role `{name}`"),
-            format!("its roles are {}", list(tenancy.def.roles.iter().map(|role| role.name))),
-        );
-    }
+    // An unknown role is reported with those of the commands.
     let lacks = |role: Option<&'static str>, needed: Option<&'static str>| {
         let (role, needed) = (role.filter(known)?, needed.filter(known)?);
         (!tenancy.includes(role, needed)).then_some((role, needed))

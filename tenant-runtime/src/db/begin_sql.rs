@@ -96,14 +96,7 @@ pub(super) fn message(
     unit: Unit<'_>,
     signature: Option<&Signature>,
 ) -> Message {
-    let mut message = Message::default();
-    if !pooled {
-        message.extend(RESET);
-    }
-    set_role(&mut message, context, statement_timeout);
-    if pooled {
-        hide_deleted(&mut message, context.tenancy);
-    }
+    let mut message = reset_with_role(context, statement_timeout, pooled);
     let options = (pooled || !matches!(unit, Unit::Call(_))).then(|| unit.options());
     match signature {
         Some(signature) => {
@@ -138,14 +131,7 @@ pub(super) fn begin_for_signature(
     pooled: bool,
     unit: Unit<'_>,
 ) -> Message {
-    let mut message = Message::default();
-    if !pooled {
-        message.extend(RESET);
-    }
-    set_role(&mut message, context, statement_timeout);
-    if pooled {
-        hide_deleted(&mut message, context.tenancy);
-    }
+    let mut message = reset_with_role(context, statement_timeout, pooled);
     message.push(&format!("BEGIN{}", unit.options().sql()));
     discard(&mut message, true, true);
     message.push_statement(&challenge_sql(context.tenancy));
@@ -236,9 +222,18 @@ fn set_context(message: &mut Message, context: &SessionContext) {
     set(def.user_setting, &context.user_id);
 }
 
-/// Hides deleted rows, in case a statement of an earlier transaction has changed the setting for the session.
-fn hide_deleted(message: &mut Message, def: &TenancyDef) {
-    message.push(&set_local(&def.deleted_rows_setting(), ""));
+/// Begins a message: resets the connection, and sets the role and the settings that do not identify a tenant or a user.
+fn reset_with_role(context: &SessionContext, statement_timeout: Option<Duration>, pooled: bool) -> Message {
+    let mut message = Message::default();
+    if !pooled {
+        message.extend(RESET);
+    }
+    set_role(&mut message, context, statement_timeout);
+    if pooled {
+        // Without RESET ALL: a statement of an earlier transaction can have changed the setting for the session.
+        message.push(&set_local(&context.tenancy.deleted_rows_setting(), ""));
+    }
+    message
 }
 
 /// Returns the command that shows deleted rows to a role that can restore them, or hides them again.

@@ -9,7 +9,6 @@ use tenant_runtime::{
     model::schema::Command,
     repo::page::Order,
     testing::TestDatabase,
-    verify::{VerifyOptions, verify},
     why::{Question, Row, why_row},
 };
 use tenant_tests::{ask, connect, dedicated_server, run};
@@ -24,6 +23,7 @@ use super::{
             Region,
         },
     },
+    mutants::{assert_detected, verified_server},
 };
 
 fn models() -> Models {
@@ -288,19 +288,14 @@ async fn why_explains_a_row_with_a_key_of_several_columns() {
 
 #[tokio::test]
 async fn verify_generates_rows_and_detects_mutants_of_composite_keys() {
-    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("a server");
-    let up = golden::migration(&golden::schema(models().tables())).up;
-    let mut admin = connect(&server.admin_url()).await;
-    run(&mut admin, &format!("BEGIN; {up}; COMMIT")).await.expect("applied");
-    let report = verify(&server.admin_url(), &models(), &VerifyOptions::default()).await.expect("a report");
-    assert!(report.is_clean() && report.rows > 0, "{report}");
+    let server = verified_server(&models()).await;
     let without_tenant = |table: &str, name: &str| {
         format!(
             "ALTER TABLE ads.{table} DROP CONSTRAINT {name}; ALTER TABLE ads.campaigns ADD UNIQUE (id); \
              ALTER TABLE ads.{table} ADD CONSTRAINT {name} FOREIGN KEY (campaign_id) REFERENCES ads.campaigns (id) ON DELETE CASCADE"
         )
     };
-    for sql in [
+    let mutants = [
         "ALTER TABLE ads.clicks DROP CONSTRAINT clicks_company_id_campaign_id_ad_id_fkey".to_owned(),
         "ALTER TABLE ads.notes DROP CONSTRAINT notes_company_id_campaign_id_ad_id_fkey".to_owned(),
         "ALTER TABLE ads.ad_labels DROP CONSTRAINT ad_labels_company_id_campaign_id_ad_id_fkey".to_owned(),
@@ -312,11 +307,8 @@ async fn verify_generates_rows_and_detects_mutants_of_composite_keys() {
         "DROP POLICY tenant_isolation ON ads.campaign_labels; DROP POLICY select_analyst ON ads.campaign_labels; \
          CREATE POLICY all_rows ON ads.campaign_labels FOR SELECT TO ads_analyst USING (true)"
             .to_owned(),
-    ] {
-        let options = VerifyOptions::default().until_first_violation().after(sql.clone());
-        let report = verify(&server.admin_url(), &models(), &options).await.expect("a report");
-        assert!(!report.is_clean(), "{sql}");
-    }
+    ];
+    assert_detected(&server, &models(), mutants).await;
 }
 
 #[tokio::test]

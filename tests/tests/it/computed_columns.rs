@@ -4,12 +4,7 @@
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use tenant_runtime::{
-    Error, Models, Repository as _, TenantDb, TenantTable as _,
-    audit::audit,
-    testing::TestDatabase,
-    verify::{VerifyOptions, verify},
-};
+use tenant_runtime::{Error, Models, Repository as _, TenantDb, TenantTable as _, audit::audit, testing::TestDatabase};
 use tenant_tests::{ask, connect, dedicated_server, run};
 use uuid::Uuid;
 
@@ -22,6 +17,7 @@ use super::{
             Writer,
         },
     },
+    mutants::{assert_detected, verified_server},
 };
 
 fn models() -> Models {
@@ -226,13 +222,8 @@ async fn a_deferred_foreign_key_is_checked_at_commit() {
 
 #[tokio::test]
 async fn verify_generates_rows_and_detects_mutants_of_computed_columns() {
-    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("a server");
-    let up = golden::migration(&golden::schema(models().tables())).up;
-    let mut admin = connect(&server.admin_url()).await;
-    run(&mut admin, &format!("BEGIN; {up}; COMMIT")).await.expect("applied");
-    let report = verify(&server.admin_url(), &models(), &VerifyOptions::default()).await.expect("a report");
-    assert!(report.is_clean() && report.rows > 0, "{report}");
-    for sql in [
+    let server = verified_server(&models()).await;
+    let mutants = [
         "GRANT UPDATE (updated_at) ON library.books TO library_writer",
         "GRANT INSERT (updated_at) ON library.loans TO library_writer",
         "ALTER TABLE library.books ALTER COLUMN slug DROP EXPRESSION, ALTER COLUMN slug DROP NOT NULL; GRANT UPDATE (slug) ON library.books TO library_writer",
@@ -243,11 +234,8 @@ async fn verify_generates_rows_and_detects_mutants_of_computed_columns() {
         "GRANT SELECT (is_expensive) ON library.purchases TO library_reader",
         "ALTER TABLE library.loans DROP CONSTRAINT loans_org_book_fkey",
         "ALTER TABLE library.books DROP CONSTRAINT books_language_fkey",
-    ] {
-        let options = VerifyOptions::default().until_first_violation().after(sql);
-        let report = verify(&server.admin_url(), &models(), &options).await.expect("a report");
-        assert!(!report.is_clean(), "{sql}");
-    }
+    ];
+    assert_detected(&server, &models(), mutants).await;
 }
 
 #[tokio::test]

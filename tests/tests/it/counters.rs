@@ -19,6 +19,7 @@ use super::{
         counters::{Boss, Employee, Invoice, Item, Mills, NewInvoice, NewItem, NewReceipt, Receipt},
     },
     migration_golden::start_case,
+    mutants::{assert_detected, verified_server},
 };
 
 fn models() -> Models {
@@ -235,7 +236,7 @@ async fn administrators_insert_rows_of_any_tenant() {
     );
     run(&mut admin, &as_owner).await.expect("the owner of the table");
     assert_eq!(last(&mut admin).await, i64::from(made.number) + 2);
-    // A role with privileges, but without a context, is no administrator. Its rollback cannot be needed: it got no number.
+    // A role with privileges, but without a context, is no administrator, and gets no number.
     let ordinary =
         "CREATE ROLE ordinary; GRANT USAGE ON SCHEMA mill TO ordinary; GRANT INSERT ON mill.receipts TO ordinary;
                     CREATE POLICY ordinary ON mill.receipts FOR INSERT TO ordinary WITH CHECK (true)";
@@ -327,13 +328,8 @@ const REPLACED: &str =
 
 #[tokio::test]
 async fn verify_numbers_rows_and_detects_mutants_of_counters() {
-    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("a server");
-    let up = golden::migration(&golden::schema(models().tables())).up;
-    let mut admin = connect(&server.admin_url()).await;
-    run(&mut admin, &format!("BEGIN; {up}; COMMIT")).await.expect("applied");
-    let report = verify(&server.admin_url(), &models(), &VerifyOptions::default()).await.expect("a report");
-    assert!(report.is_clean() && report.rows > 0, "{report}");
-    for sql in [
+    let server = verified_server(&models()).await;
+    let mutants = [
         "GRANT INSERT (number) ON mill.invoices TO mill_clerk",
         "GRANT UPDATE (place) ON mill.invoices TO mill_boss",
         "GRANT SELECT (last) ON mill.items_number_counter TO mill_boss",
@@ -354,11 +350,8 @@ async fn verify_numbers_rows_and_detects_mutants_of_counters() {
                  RETURN NEW;
              END$$"
         ),
-    ] {
-        let options = VerifyOptions::default().until_first_violation().after(sql);
-        let report = verify(&server.admin_url(), &models(), &options).await.expect("a report");
-        assert!(!report.is_clean(), "{sql}");
-    }
+    ];
+    assert_detected(&server, &models(), mutants).await;
     // No row can be inserted.
     for sql in [
         "DROP TRIGGER next_number ON mill.invoices",

@@ -52,6 +52,7 @@ mod migration_files;
 mod migration_golden;
 mod migration_session;
 mod migrations_dir;
+mod mutants;
 mod native_enums;
 mod one_message;
 mod openings;

@@ -1,23 +1,20 @@
 //! Mutants and drift of soft deletion: each is a violation for `verify`, or a finding of the audit.
 
-use tenant_runtime::{
-    audit::audit,
-    verify::{VerifyOptions, verify},
-};
+use tenant_runtime::audit::audit;
 use tenant_tests::{connect, dedicated_server, run};
 
-use super::{audit::assert_reported_and_fixed, golden, soft_delete::models};
+use super::{
+    audit::assert_reported_and_fixed,
+    golden,
+    mutants::{assert_detected, verified_server},
+    soft_delete::models,
+};
 
 #[tokio::test]
 async fn verify_detects_mutants_of_soft_deletion() {
-    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("a server");
-    let up = golden::migration(&golden::schema(models().tables())).up;
-    let mut admin = connect(&server.admin_url()).await;
-    run(&mut admin, &format!("BEGIN; {up}; COMMIT")).await.expect("applied");
-    let report = verify(&server.admin_url(), &models(), &VerifyOptions::default()).await.expect("a report");
-    assert!(report.is_clean() && report.rows > 0, "{report}");
+    let server = verified_server(&models()).await;
     const ORG: &str = "organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)";
-    for sql in [
+    let mutants = [
         format!("ALTER POLICY select_viewer ON app.comments USING ({ORG})"),
         format!("ALTER POLICY update_own_member ON app.comments WITH CHECK ({ORG})"),
         format!("ALTER POLICY soft_delete_admin ON app.comments WITH CHECK ({ORG} AND deleted_at IS NOT NULL)"),
@@ -41,11 +38,8 @@ async fn verify_detects_mutants_of_soft_deletion() {
         "REVOKE UPDATE (deleted_at) ON app.pages FROM app_member".into(),
         format!("CREATE POLICY more ON app.sections FOR SELECT TO app_viewer USING ({ORG})"),
         format!("CREATE POLICY more ON app.pictures FOR SELECT TO app_viewer USING ({ORG})"),
-    ] {
-        let options = VerifyOptions::default().until_first_violation().after(&*sql);
-        let report = verify(&server.admin_url(), &models(), &options).await.expect("a report");
-        assert!(!report.is_clean(), "{sql}");
-    }
+    ];
+    assert_detected(&server, &models(), mutants).await;
 }
 
 #[tokio::test]
